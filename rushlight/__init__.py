@@ -1,0 +1,1 @@
+"""rushlight: PyTorch's programming model in Python you can read."""
