@@ -26,7 +26,7 @@ FASHION_MNIST_CLASSES = (
 
 
 def load_fashion_mnist_sample() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return 10,000 training and 2,000 test pictures of clothes with their classes, as NumPy arrays.
+    """Return 10,000 training and 2,000 test pictures of clothes with their classes, in NumPy.
 
     Returns `(train_images, train_labels, test_images, test_labels)`: images uint8 of shapes
     [10000, 28, 28] and [2000, 28, 28] (0 black, 255 white), labels int64 in 0..9, every class
