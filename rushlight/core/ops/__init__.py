@@ -1,0 +1,12 @@
+"""Room 2: one record per op: type rule, body, derivative, facts. One family per file.
+
+Importing this package registers every op. `MODULES` is the list of families; adding a file means
+adding its name here.
+"""
+
+from importlib import import_module
+
+MODULES = ("arithmetic", "comparison", "contraction", "memory", "reductions", "unary", "views")
+
+for _name in MODULES:  # registers them
+    import_module("." + _name, __name__)

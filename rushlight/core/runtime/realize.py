@@ -1,0 +1,188 @@
+"""Running pending values: at a sync point, at the trace's limit, or because memory is exposed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections import OrderedDict
+from sys import getrefcount
+
+from ..base.errors import describe_line
+from ..base.knobs import number
+from ..interpreter.plan import StepFailed, build
+from ..trace.value import STATE, TRACES, Value, install_flush
+from ..trace.walk import (
+    LIST_ONLY,
+    ancestors,
+    connected_parts,
+    live_outputs,
+    prune,
+    structure,
+    text,
+    uses_of,
+)
+
+PLAN_LIMIT = 512
+_plans: OrderedDict = OrderedDict()      # structural key -> Plan, least recently used first
+_lock = threading.RLock()
+statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
+DEBUG = number("RUSHLIGHT_DEBUG")
+
+
+def realize(value: Value, why="a read"):
+    """The array of a value; runs the independent part of the trace that it stands in."""
+    array = value.array
+    if array is not None:
+        return array
+    with _lock:
+        if value.array is not None:
+            return value.array
+        trace = _own_trace(value)
+        if trace is None:        # made by a thread or process whose trace is gone
+            part = ancestors([value])
+            _run_part(part, why, keep=value)
+        else:
+            _run_pending(trace, value, why)
+        if value.array is None:  # its part failed earlier: run what it needs, to raise again
+            _run_part(ancestors([value]), why, keep=value)
+        return value.array
+
+
+def _own_trace(value):
+    own = STATE.trace
+    for trace in [own, *(t for t in TRACES if t is not own)]:
+        for item in reversed(trace):
+            if item is value:
+                return trace
+    return None
+
+
+def _run_pending(trace, target, why):
+    """Run the part of `trace` that holds `target` (all parts when it is None)."""
+    pending = [v for v in trace if v.array is None]
+    count = len(trace)
+    # The trace's own references must go before liveness is counted.
+    parts = connected_parts(pending)
+    del pending
+    chosen, rest = [], []
+    for part in parts:
+        if target is None or any(v is target for v in part):
+            chosen.append(part)
+        else:
+            rest.append(part)
+    del parts
+    part = None
+    # Values appended meanwhile (by a thread that does not hold the lock) stay.
+    newer = trace[count:]
+    trace[:] = []
+    if rest:
+        order = sorted((v.mark, i, j) for i, p in enumerate(rest) for j, v in enumerate(p))
+        trace.extend(rest[i][j] for _, i, j in order)
+    trace.extend(newer)
+    del rest, newer
+    if trace is STATE.trace:
+        STATE.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
+    target = None
+    while chosen:
+        _run_part(chosen.pop(0), why)
+
+
+def _run_part(part, why, keep=None):
+    live = live_outputs(part) if keep is None else [True] * len(part)
+    if not any(live):
+        return
+    part, live = prune(part, live)
+    key, leaves, scalars = structure(part, live)
+    plan = _plans.get(key)
+    known = plan is not None
+    if known:
+        _plans.move_to_end(key)
+        statistics["hits"] += 1
+    else:
+        plan = build(part, live, leaves, scalars)
+        statistics["plans"] += 1
+        _plans[key] = plan
+        if len(_plans) > PLAN_LIMIT:
+            _plans.popitem(last=False)
+    statistics["runs"] += 1
+    statistics["records"] += len(part)
+    started = time.perf_counter() if DEBUG else 0.0
+    arrays = _move_leaves(leaves, part) if keep is None else [leaf.array for leaf in leaves]
+    moved = [leaf for leaf in leaves if leaf.array is None]
+    try:
+        outputs = plan.run(arrays, [*scalars, None])
+    except StepFailed as failure:
+        _keep_what_was_computed(part, leaves, failure)
+        error = failure.error
+        line = getattr(part[failure.index], "line", None)
+        if line is not None:
+            error.args = (f"{error} (the operation was recorded at {describe_line(line)})",
+                          *error.args[1:])
+        raise error from None
+    finally:
+        del moved
+    for index, array in zip(plan.outputs, outputs):
+        value = part[index]
+        value.array = array
+        value.op = None
+        value.inputs = ()
+        value.params = None
+    if DEBUG:
+        _report(part, live, plan, known, why, time.perf_counter() - started)
+    # Records that are not outputs are dead; drop their references to the rest of the graph.
+    for value in part:
+        if value.array is None:
+            value.inputs = ()
+
+
+def _move_leaves(leaves, part):
+    """The leaves' arrays; a leaf that only this part reads gives up its reference."""
+    uses = uses_of(leaves, part)
+    arrays = []
+    for leaf in leaves:
+        arrays.append(leaf.array)
+        if getrefcount(leaf) <= LIST_ONLY + uses[id(leaf)]:
+            leaf.array = None
+    return arrays
+
+
+def _keep_what_was_computed(part, leaves, failure):
+    """After a failed step: computed values keep their arrays, so nothing is lost."""
+    env = failure.env
+    for index, value in enumerate(part):
+        if env[index] is not None and type(value.meta) is not tuple:
+            value.array = env[index]
+    for offset, leaf in enumerate(leaves):
+        if leaf.array is None:
+            leaf.array = env[len(part) + offset]
+
+
+def flush(why="the trace is long") -> None:
+    """Run everything this thread has pending, part by part."""
+    with _lock:
+        STATE.weight = 0
+        _run_pending(STATE.trace, None, why)
+
+
+def _forked():
+    # A data loader's worker must not compute what its parent had pending; a value it does need
+    # is computed from its own inputs (see `realize`).
+    global _lock
+    _lock = threading.RLock()
+    for trace in TRACES:
+        trace.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
+install_flush(flush)
+
+
+def _report(part, live, plan, known, why, seconds):
+    print(f"rushlight: plan of {len(part)} records, {sum(live)} outputs, "
+          f"{'known' if known else 'new'}, because of {why}: {seconds * 1e3:.3f} ms",
+          file=sys.stderr)
+    if DEBUG >= 4 and plan.text is None:
+        plan.text = text([v for v in part if v.op is not None])
+        print(plan.text, file=sys.stderr)

@@ -1,0 +1,178 @@
+"""Storage: one flat current value, its version, and whether its memory is shared with others.
+
+Note [exposed memory]: after ``from_numpy``, ``.numpy()``, DLPack or ``data_ptr()`` somebody else
+may read or write the very memory. Such a storage keeps its buffer for as long as anyone else holds
+it: a read takes a snapshot of the elements it needs, and a write happens before the call returns.
+The reference count of the buffer's owner tells when the last outside holder is gone.
+"""
+
+from __future__ import annotations
+
+from sys import getrefcount
+
+import numpy as np
+
+from ..base import dtypes as dt
+from ..base.shapes import meta, same_layout
+from ..ops.core_views import as_strided_array
+from ..runtime.realize import realize
+from ..trace.value import Value, leaf
+
+
+class UntypedStorage:
+    """The bytes behind one or several tensors."""
+
+    __slots__ = ("value", "version", "writer", "exposed", "__weakref__")
+
+    def __init__(self, value: Value | int = 0):
+        if type(value) is int:
+            value = leaf(np.zeros(value, np.uint8), meta(dt.uint8, (value,)))
+        self.value = value
+        self.version = 0
+        self.writer = None
+        self.exposed = None
+
+    @classmethod
+    def from_numpy(cls, array: np.ndarray) -> UntypedStorage:
+        """A storage over the memory of a one-dimensional array, which it shares."""
+        storage = cls(leaf(array, meta(dt.from_numpy_dtype(array.dtype), array.shape)))
+        storage.expose(array)
+        return storage
+
+    def array(self) -> np.ndarray:
+        """The realized value, in its own layout."""
+        return realize(self.value, "a storage access")
+
+    def numpy(self) -> np.ndarray:
+        """The memory as uint8, one-dimensional; shared, not copied."""
+        array = flat_memory(self.own_array())
+        self.expose(_owner(array))
+        return array.view(np.uint8)
+
+    def nbytes(self) -> int:
+        """The size in bytes."""
+        return self.value.meta.nbytes
+
+    size = nbytes
+    __len__ = nbytes
+
+    def data_ptr(self) -> int:
+        """The address of the first byte; it stays the same from now on."""
+        array = flat_memory(self.own_array())
+        self.expose(None)
+        return array.__array_interface__["data"][0] if array.size else 0
+
+    def own_array(self) -> np.ndarray:
+        """The realized array, made this storage's alone (others keep a copy of the old value)."""
+        value = self.value
+        array = realize(value, "shared memory")
+        if self.exposed is not None:
+            return array
+        # Held by: the storage and this frame; the array by the value and this frame.
+        if getrefcount(value) > _VALUE_REFS or getrefcount(array) > _ARRAY_REFS or \
+                not array.flags.writeable:
+            array = array.copy(order="K")
+            self.value = leaf(array, value.meta)
+        return array
+
+    def expose(self, owner) -> None:
+        """Others may hold the memory from now on: `owner` is who counts them (None: for ever)."""
+        array = self.value.array
+        if self.exposed is None:
+            # A Meta of its own: the hot path's identity check fails, so reads come to `snapshot`.
+            self.value = leaf(array, _private(self.value.meta))
+            self.exposed = (owner,)
+        elif owner is None:
+            self.exposed = (None,)
+
+    def still_exposed(self) -> bool:
+        """Whether anyone outside still holds the memory; forgets the exposure when not."""
+        owner = self.exposed[0]
+        if owner is None:
+            return True
+        array = self.value.array
+        held = 3 if array is owner else 2 + (1 if array.base is owner else 0)
+        if getrefcount(owner) > held + 1:
+            return True
+        del owner
+        self.exposed = None
+        m = self.value.meta
+        self.value = leaf(array, meta(m.dtype, m.shape, None if m.contiguous else m.strides))
+        return False
+
+    def snapshot(self, wanted) -> Value:
+        """A leaf holding a copy of what `wanted` (a Meta) sees of the exposed memory now."""
+        seen = as_strided_array(self.value.array, wanted)
+        return leaf(np.ascontiguousarray(seen) if seen.base is None else seen.copy(),
+                    meta(wanted.dtype, wanted.shape))
+
+    # torch.UntypedStorage's own surface
+    def tolist(self):
+        """The bytes as a list of ints."""
+        return self.numpy().tolist()
+
+    def __getitem__(self, index):
+        return self.numpy()[index].item()
+
+    def __setitem__(self, index, byte):
+        self.numpy()[index] = byte
+        self.version += 1
+
+    @property
+    def device(self):
+        from ..base.device import CPU
+        return CPU
+
+    def is_shared(self):
+        """True when the memory is shared between processes (see Tensor.share_memory_)."""
+        return False
+
+    def __deepcopy__(self, memo):
+        made = UntypedStorage(leaf(self.array().copy(order="K"), self.value.meta))
+        memo[id(self)] = made
+        return made
+
+    def clone(self):
+        """A copy of the bytes."""
+        return self.__deepcopy__({})
+
+
+def _private(m):
+    from copy import copy
+    made = object.__new__(type(m))
+    for slot in m.__slots__:
+        setattr(made, slot, getattr(m, slot))
+    del copy
+    return made
+
+
+def _owner(array):
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def flat_memory(array: np.ndarray) -> np.ndarray:
+    """A dense array's memory as one dimension, in memory order; no copy."""
+    if not array.flags.c_contiguous:
+        array = array.transpose(sorted(range(array.ndim), key=lambda a: -array.strides[a]))
+    return array.reshape(-1)
+
+
+def _measure():
+    class Holder:
+        pass
+
+    holder = Holder()
+    holder.value = leaf(np.zeros(1), meta(dt.float64, (1,)))
+
+    def frame(self):
+        value = self.value
+        array = value.array
+        return getrefcount(value), getrefcount(array)
+    return frame(holder)
+
+
+_VALUE_REFS, _ARRAY_REFS = _measure()
+
+__all__ = ["UntypedStorage", "flat_memory", "same_layout"]

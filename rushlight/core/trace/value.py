@@ -1,0 +1,81 @@
+"""Pending values and the per-thread trace they are appended to.
+
+A `Value` is one immutable array: computed (``array`` is set), or pending (``op``, ``inputs`` and
+``params`` say how to compute it). Appending one is all that a traced op does.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from ..base.shapes import FLUSH_BYTES, Meta
+
+
+class Value:
+    """One array of a trace. `inputs` holds Values, Python numbers (runtime scalars) and None."""
+
+    __slots__ = ("op", "inputs", "params", "meta", "array", "mark", "line", "__weakref__")
+
+    def __init__(self, op, inputs, params, meta: Meta):
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.meta = meta
+        self.array = None
+
+    def __repr__(self):
+        state = "pending " + self.op.name if self.array is None else "computed"
+        return f"<Value {self.meta} {state}>"
+
+
+class ThreadState(threading.local):
+    """What belongs to one thread: its pending trace, and the modes autograd reads at every op."""
+
+    def __init__(self):
+        self.trace = []        # pending Values in the order they were made
+        self.weight = 0        # bytes pending, see Meta.weight
+        self.grad = True       # whether autograd records
+        self.slow = False      # anomaly mode, saved-tensor hooks, ...: ops take the general path
+        self.inference = False
+        self.anomaly = None
+        self.saved_hooks = []
+        TRACES.append(self.trace)
+
+
+TRACES: list = []              # every thread's trace, for values that cross threads
+STATE = ThreadState()
+_flush = [None]
+
+
+def install_flush(function) -> None:
+    """The runtime says here how a trace that has grown too long is run."""
+    _flush[0] = function
+
+
+def leaf(array, meta: Meta) -> Value:
+    """A computed value over an array whose memory order is `meta`'s."""
+    value = Value(None, (), None, meta)
+    value.array = array
+    return value
+
+
+def append(value: Value) -> Value:
+    """Put a pending value at the end of this thread's trace."""
+    state = STATE
+    state.trace.append(value)
+    state.weight += value.meta.weight
+    if state.weight > FLUSH_BYTES:
+        _flush[0]()
+    return value
+
+
+def flush_long_trace() -> None:
+    """Run this thread's trace because it has reached its limit."""
+    _flush[0]()
+
+
+def pending_inputs(value: Value):
+    """The inputs of a pending value that are pending themselves."""
+    for item in value.inputs:
+        if type(item) is Value and item.array is None:
+            yield item
