@@ -5,7 +5,7 @@ All three are one computation, a correlation that reads zeros outside its input:
     y[n, o, t] = sum over c, k of  w[o, c, k] * x[n, c, t * stride + k * dilation - offset]
 
 The forward pass is that with offset = padding.  The gradient of the input splits into `stride`
-phases per dimension, each a stride-1 correlation of the output's gradient with every stride-th tap of
+phases per dimension, each a stride-1 correlation of the gradient with every stride-th tap of
 the flipped kernel.  Transposed convolution is the input gradient.
 
 Note [sliding over the first dimension]
@@ -31,7 +31,9 @@ def convolution(x, w, bias=None, stride=(1,), padding=(0,), dilation=(1,), group
     """Return the convolution of x (N, C, *S) with w (O, C / groups, *K), plus bias (O,)."""
     out_spatial = tuple(
         (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, k, s, p, d in zip(x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True)
+        for size, k, s, p, d in zip(
+            x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True
+        )
     )
     return _correlate(x, w, bias, out_spatial, stride, dilation, padding, groups)
 
@@ -84,9 +86,7 @@ def convolution_weight_gradient(x, g, kernel, stride, padding, dilation, groups=
 
     pieces = geometry.pieces()
     share = -(-len(pieces) // 4)  # at most four partial sums, however many threads there are
-    partial = run_pieces(
-        add_up, [(pieces[i : i + share],) for i in range(0, len(pieces), share)]
-    )
+    partial = run_pieces(add_up, [(pieces[i : i + share],) for i in range(0, len(pieces), share)])
     total = partial[0]
     for other in partial[1:]:
         total += other

@@ -56,7 +56,8 @@ def taps(
 def resample(x, per_dimension):
     """Apply taps (index, weights) of every spatial dimension of x (planes, *S)."""
     order = sorted(
-        range(len(per_dimension)), key=lambda axis: per_dimension[axis][0].shape[1] / x.shape[axis + 1]
+        range(len(per_dimension)),
+        key=lambda axis: per_dimension[axis][0].shape[1] / x.shape[axis + 1],
     )  # shrink first
     for axis in order:
         index, weights = per_dimension[axis]

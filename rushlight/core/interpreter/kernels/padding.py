@@ -13,10 +13,12 @@ def pad_constant(x, widths, value=0):
     shape = tuple(size + a + b for size, (a, b) in zip(x.shape, widths, strict=True))
     result = np.full(shape, value, x.dtype)
     source = tuple(
-        slice(max(-a, 0), max(size - max(-b, 0), 0)) for size, (a, b) in zip(x.shape, widths, strict=True)
+        slice(max(-a, 0), max(size - max(-b, 0), 0))
+        for size, (a, b) in zip(x.shape, widths, strict=True)
     )
     target = tuple(
-        slice(max(a, 0), max(size - max(b, 0), 0)) for size, (a, b) in zip(shape, widths, strict=True)
+        slice(max(a, 0), max(size - max(b, 0), 0))
+        for size, (a, b) in zip(shape, widths, strict=True)
     )
     result[target] = x[source]
     return result
@@ -56,7 +58,7 @@ def pad_gather_backward(g, widths, mode):
 def add_along(g, index, size, axis):
     """Return zeros of `size` along axis to which slice i of g is added at index[i].
 
-    Slices that meet are added in the order of i, so the result does not depend on scheduling.
+    Slices that meet are added in a fixed order, so the result does not depend on scheduling.
     """
     shape = g.shape[:axis] + (size,) + g.shape[axis + 1 :]
     if g.size == 0:

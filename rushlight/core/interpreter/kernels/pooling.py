@@ -4,9 +4,9 @@ Arrays are (planes, *spatial): batch and channels are one leading dimension.  In
 the flat position of the chosen value inside its plane.
 
 Note [pooling one dimension at a time]
-The maximum of a window is the maximum over rows of the maxima over columns, so a k x k window costs
-2 k passes instead of k * k.  Going from the last dimension to the first keeps PyTorch's choice among
-equal values (the first in row-major order) and among NaNs (the last).
+The maximum of a window is the maximum over rows of the maxima over columns: a k x k window costs
+2 k passes instead of k * k.  From the last dimension to the first, that keeps PyTorch's choice
+among equal values (the first in row-major order) and among NaNs (the last).
 """
 
 from math import prod
@@ -101,9 +101,7 @@ def average_pool(
     for axis in reversed(range(len(kernel))):
         if kernel[axis] == 1 and stride[axis] == 1 and total.shape[axis + 1] == out_spatial[axis]:
             continue
-        taps = [
-            _tap(axis, tap, stride[axis], out_spatial[axis]) for tap in range(kernel[axis])
-        ]
+        taps = [_tap(axis, tap, stride[axis], out_spatial[axis]) for tap in range(kernel[axis])]
         current = total[taps[0]].copy()
         for tap in taps[1:]:
             current += total[tap]
