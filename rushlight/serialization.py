@@ -101,7 +101,7 @@ def get_default_mmap_options():
 
 
 class set_default_mmap_options:  # noqa: N801 - PyTorch's own name
-    """Set the flags with which files are mapped; also a context manager. Only MAP_PRIVATE is known."""
+    """Set the flags with which files are mapped; only `mmap.MAP_PRIVATE` is known here."""
 
     def __init__(self, flags):
         if flags != _mmap_flags:
@@ -249,14 +249,11 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
     if options:
         raise TypeError(f"load() got an unexpected keyword argument '{next(iter(options))}'")
     if weights_only and pickle_module is not None:
-        raise RuntimeError(
-            "Can not safely load weights when explicit pickle_module is specified"
-        )
+        raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     restore = restorer(map_location)
     if mmap and not _is_path(f):
         raise ValueError(
-            "f must be a file path in order to use the mmap argument, got a "
-            f"{type(f).__name__}"
+            f"f must be a file path in order to use the mmap argument, got a {type(f).__name__}"
         )
     with _opened_for_reading(f) as file:
         try:

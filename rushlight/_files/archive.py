@@ -92,8 +92,10 @@ class ArchiveReader:
             )
         if name in self._records:
             raise _broken(f"the record '{name}' appears twice")
-        self._file.seek(entry.header_offset)
-        header = self._file.read(_LOCAL_HEADER.size)
+        header = b""
+        if entry.header_offset >= 0:
+            self._file.seek(entry.header_offset)
+            header = self._file.read(_LOCAL_HEADER.size)
         if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
             raise _broken(f"the record '{name}' has no header where the directory says")
         fields = _LOCAL_HEADER.unpack(header)

@@ -155,4 +155,3 @@ def pickle_object(obj, protocol, legacy=False):
     pickler = TorchPickler(file, protocol, legacy)
     pickler.dump(obj)
     return file.getvalue(), pickler.storages
-
