@@ -1,1 +1,1 @@
-"""Reading and writing files: atomic writes, the .pt container, a pickle reader that runs no code."""
+"""Reading and writing files: atomic writes, the .pt container, pickles read without code."""

@@ -295,15 +295,27 @@ def format_tensor(
     return _with_suffixes(prefix + text, suffixes, indent, options.linewidth)
 
 
-def _read(tensor):
-    return tensor.detach().cpu().numpy()
+def _defaults(default_dtype):
+    """The default dtype, and the other one whose name is not shown: its complex type."""
+    if default_dtype is None:
+        from ..base.dtypes import get_default_dtype
+
+        default_dtype = get_default_dtype()
+    name = str(default_dtype)
+    return name, "torch.complex128" if name == "torch.float64" else "torch.complex64"
 
 
-def tensor_repr(tensor, *, default_dtype_name, complex_default_name, read=_read, plain=True):
+def _is_plain(tensor):
+    from .dispatch import PLAIN
+
+    return type(tensor) in PLAIN
+
+
+def tensor_repr(tensor, *, read=None, plain=None, default_dtype=None):
     """Write a Tensor, looking only at its public attributes.
 
-    `read(tensor)` returns its elements as a NumPy array. `plain` is false for a subclass, which is
-    shown under its own name.
+    `read(tensor)` returns its elements as a NumPy array that is not written to. `plain` is false
+    for a subclass, which is shown under its own name.
 
     Example::
 
@@ -311,6 +323,9 @@ def tensor_repr(tensor, *, default_dtype_name, complex_default_name, read=_read,
         'tensor([2.], grad_fn=<MulBackward0>)'
     """
     dtype_name = str(tensor.dtype)
+    default, complex_default = _defaults(default_dtype)
+    if plain is None:
+        plain = _is_plain(tensor)
     leading = []
     is_meta = tensor.device.type == "meta"
     if tensor.device.type != "cpu":
@@ -318,7 +333,7 @@ def tensor_repr(tensor, *, default_dtype_name, complex_default_name, read=_read,
     trailing = []
     try:
         grad_fn = tensor.grad_fn
-        node_name = None if grad_fn is None else grad_fn.name()
+        node_name = None if grad_fn is None else type(grad_fn).__name__
     except RuntimeError:
         # A view whose history cannot be rewritten refuses to tell; printing must not fail.
         node_name = "Invalid"
@@ -326,12 +341,14 @@ def tensor_repr(tensor, *, default_dtype_name, complex_default_name, read=_read,
         trailing.append(f"grad_fn=<{node_name}>")
     elif tensor.requires_grad:
         trailing.append("requires_grad=True")
-    usual = (default_dtype_name, complex_default_name, "torch.int64", "torch.bool")
+    array = None
+    if not is_meta:
+        array = tensor._array() if read is None else read(tensor)
     return format_tensor(
-        None if is_meta else read(tensor),
+        array,
         dtype_name=dtype_name,
-        is_default_dtype=dtype_name == default_dtype_name,
-        is_usual_dtype=dtype_name in usual,
+        is_default_dtype=dtype_name == default,
+        is_usual_dtype=dtype_name in (default, complex_default, "torch.int64", "torch.bool"),
         leading_suffixes=leading,
         trailing_suffixes=trailing,
         prefix="tensor(" if plain else type(tensor).__name__ + "(",
