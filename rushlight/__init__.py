@@ -19,6 +19,9 @@ from .core.base.dtypes import (
     iinfo,
     set_default_dtype,
 )
+from .core.base.layouts import LAYOUTS as _LAYOUTS
+from .core.base.layouts import MEMORY_FORMATS as _MEMORY_FORMATS
+from .core.base.layouts import layout, memory_format
 from .core.base.promotion import can_cast, promote_types
 from .core.base.shapes import Size
 from .core import ops as _ops  # registers every op  # noqa: F401
@@ -53,6 +56,8 @@ __version__ = "0.1.0"
 
 globals().update(_DTYPES)
 globals().update(_ALIASES)
+globals().update(_LAYOUTS)
+globals().update(_MEMORY_FORMATS)
 globals().update(_install.TORCH)
 
 _LAZY = ("amp", "autograd", "backends", "cli", "compat", "cuda", "darknet", "distributions", "fft",
@@ -61,8 +66,9 @@ _LAZY = ("amp", "autograd", "backends", "cli", "compat", "cuda", "darknet", "dis
          "profiler", "testing", "hub", "overrides", "return_types", "storage", "functional",
          "signal", "masked", "mps", "xpu", "library", "fx", "quantization", "export", "sparse",
          "compiler", "_C", "_dynamo", "cpu", "mtia", "accelerator", "futures", "package",
-         "torch_version", "backends")
-_LAZY_NAMES = {"save": "serialization", "load": "serialization"}
+         "torch_version", "backends", "safetensors")
+_LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage": "storage",
+               "set_printoptions": "core.tensor.printing"}
 
 
 def __getattr__(name):

@@ -1,6 +1,6 @@
 """The functions that PyTorch's pickles call by name (`torch._utils`)."""
 
-from .core.tensor.rebuild import (
+from .core.tensor.pickling import (
     _rebuild_from_type_v2,
     _rebuild_parameter,
     _rebuild_parameter_with_state,

@@ -1,6 +1,6 @@
 """Storages: the memory behind tensors (`torch.storage`)."""
 
-from .core.tensor.rebuild import TypedStorage
+from .core.tensor.pickling import TypedStorage
 from .core.tensor.storage import UntypedStorage
 
 __all__ = ["TypedStorage", "UntypedStorage"]

@@ -8,7 +8,10 @@ import pickle
 from collections import Counter, OrderedDict, defaultdict, deque
 
 import rushlight
+import rushlight._utils
+import rushlight.storage
 
+from ..core.tensor.tensor import Parameter
 from .unpickle import Policy, check_key
 
 # The element type of a storage class is told by its name: FloatStorage, LongStorage, ...
@@ -494,7 +497,7 @@ def _builtin_globals():
         "torch.device": (rushlight.device, _device),
         "torch.serialization._get_layout": (_layout, _layout),
         "torch.Tensor": (rushlight.Tensor, _no_call),
-        "torch.nn.parameter.Parameter": (rushlight.nn.Parameter, _no_call),
+        "torch.nn.parameter.Parameter": (Parameter, _no_call),
         "torch._utils._rebuild_tensor": (utilities._rebuild_tensor, _tensor_v1),
         "torch._utils._rebuild_tensor_v2": (utilities._rebuild_tensor_v2, _tensor_v2),
         "torch._utils._rebuild_tensor_v3": (utilities._rebuild_tensor_v3, _tensor_v3),

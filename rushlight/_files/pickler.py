@@ -4,7 +4,11 @@ import io
 import pickle
 
 import rushlight
+import rushlight._utils
+import rushlight.storage
 
+from ..core.tensor.pickling import reduce_tensor
+from ..core.tensor.tensor import Parameter, Tensor
 from .admission import STORAGE_DTYPES
 from .locations import location_tag
 
@@ -32,7 +36,7 @@ def _named_table():
         rushlight.device: ("torch", "device"),
         rushlight.Tensor: ("torch", "Tensor"),
         rushlight.dtype: ("torch", "dtype"),
-        rushlight.nn.Parameter: ("torch.nn.parameter", "Parameter"),
+        Parameter: ("torch.nn.parameter", "Parameter"),
         rushlight.UntypedStorage: ("torch.storage", "UntypedStorage"),
         rushlight.storage.TypedStorage: ("torch.storage", "TypedStorage"),
         utilities._rebuild_from_type_v2: ("torch._tensor", "_rebuild_from_type_v2"),
@@ -114,9 +118,9 @@ class TorchPickler(pickle._Pickler):
             self._write_name(*known, obj)
             return
         module = getattr(obj, "__module__", None) or ""
-        if module == "rushlight" or module.startswith("rushlight."):
-            path = "torch" + module[len("rushlight") :]
-            self._write_name(path, name or obj.__qualname__, obj)
+        root, dot, rest = module.partition(".")
+        if root in ("rushlight", "torch"):
+            self._write_name("torch" + dot + rest, name or obj.__qualname__, obj)
             return
         super().save_global(obj, name)
 
@@ -134,6 +138,12 @@ class TorchPickler(pickle._Pickler):
         self.save_global(obj)
 
     dispatch[type(save_function)] = save_function
+
+    def reducer_override(self, obj):
+        """Tensors reduce to PyTorch's functions; a subclass's own `__reduce_ex__` is respected."""
+        if isinstance(obj, Tensor) and type(obj).__reduce_ex__ is Tensor.__reduce_ex__:
+            return reduce_tensor(obj, plain_class=Tensor)
+        return NotImplemented
 
     def save_dtype(self, obj):
         self._write_name("torch", _short_name(obj), obj)

@@ -335,7 +335,7 @@ def __deepcopy__(self, memo):
 @method
 def __reduce_ex__(self, protocol):
     from .pickling import reduce_tensor
-    return reduce_tensor(self, protocol)
+    return reduce_tensor(self)
 
 
 @method
