@@ -6,7 +6,7 @@ adding its name here.
 
 from importlib import import_module
 
-MODULES = ("arithmetic", "comparison", "contraction", "memory", "reductions", "unary", "views")
+MODULES = ("arithmetic", "comparison", "contraction", "indexing", "memory", "reductions", "unary", "views")
 
 for _name in MODULES:  # registers them
     import_module("." + _name, __name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ops.record import EXPORTS
-from . import methods  # noqa: F401 - builds every op's hot path, attaches the operators
+from . import indexing, methods  # noqa: F401 - builds every op's hot path, attaches operators
 from .inplace import inplace_form, public_function
 from .tensor import Tensor
 
