@@ -89,7 +89,6 @@ def callable_for(module: Any, record: dict[str, Any]) -> Any:
 
 def _wrapped(module: Any, name: str) -> Any:
     """Return the wrapper that was recorded under `name`, or None."""
-    functional = module.nn.functional
     if name == "einsum":
         call = module.einsum
         return lambda operands, equation: call(equation, operands)
@@ -100,7 +99,7 @@ def _wrapped(module: Any, name: str) -> Any:
         call = dotted(module, name)
         return lambda x, order, **kwargs: call(order, x, **kwargs)
     if name in ("nn.functional.embedding", "nn.functional.embedding_bag"):
-        call = getattr(functional, name.rpartition(".")[2])
+        call = dotted(module, name)
         return lambda weight, index, *args, **kwargs: call(index, weight, *args, **kwargs)
     if name == "rand_like":
         # The recording of this name draws normal numbers.
