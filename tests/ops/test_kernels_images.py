@@ -22,7 +22,7 @@ def check_adjoint(forward, backward, x, g):
 def test_pad_modes(mode):
     x = np.arange(12.0).reshape(3, 4)
     widths = ((2, 1), (-1, 3))
-    if mode == "reflect":
+    if mode != "replicate":
         widths = ((2, 1), (0, 3))
     source = {
         "reflect": lambda i, n: abs(i) if i < n else 2 * (n - 1) - i,
@@ -37,6 +37,11 @@ def test_pad_modes(mode):
         lambda v: padding.pad_gather(v, widths, mode),
         lambda v: padding.pad_gather_backward(v, widths, mode), x, g,
     )  # fmt: skip
+
+
+def test_circular_padding_does_not_wrap_what_was_cut():
+    made = padding.pad_gather(np.arange(5), ((-1, 3),), "circular")
+    assert made.tolist() == [1, 2, 3, 4, 1, 2, 3]
 
 
 def test_pad_constant():

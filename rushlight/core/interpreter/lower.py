@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from importlib import import_module
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def lower(op, operands, params, meta):
     """A callable of arrays (and Python numbers, and None) for one record."""
     if op.family == "pointwise":
         return _lower_pointwise(op, operands, meta)
-    kernel = op.numpy
+    kernel = op.numpy if op.numpy.__class__ is not str else load_kernel(op.numpy)
     if params:
         if op.donates is not None:
             return lambda *arrays, owned=(): kernel(*arrays, *params, owned=owned)
@@ -64,6 +65,17 @@ def lower(op, operands, params, meta):
     if type(meta) is tuple:
         return lambda *arrays: tuple([_finish(r, m) for r, m in zip(run(*arrays), meta)])
     return lambda *arrays: _finish(run(*arrays), meta)
+
+
+@functools.cache
+def load_kernel(path):
+    """The function of `rushlight.core.interpreter.kernels` that "module.function" names.
+
+    Ops name their heavy kernels instead of importing them: they know no backend, and a program
+    loads only the kernels it uses.
+    """
+    module, name = path.split(".")
+    return getattr(import_module(".kernels." + module, __package__), name)
 
 
 def _with_params(kernel, params, count):

@@ -6,8 +6,20 @@ adding its name here.
 
 from importlib import import_module
 
-MODULES = ("arithmetic", "binary_math", "comparison", "contraction", "indexing", "memory",
-           "reductions", "unary", "unary_math", "views")
+MODULES = (
+    "arithmetic",
+    "binary_math",
+    "comparison",
+    "contraction",
+    "convolution",
+    "indexing",
+    "memory",
+    "padding",
+    "reductions",
+    "unary",
+    "unary_math",
+    "views",
+)
 
 for _name in MODULES:  # registers them
     import_module("." + _name, __name__)

@@ -128,7 +128,8 @@ def primitive(name, family, inputs, rule, numpy, derivative=None, *, params=(), 
         PyTorch's errors. Cached by its arguments, so `params` must be hashable.
     numpy: ``numpy(*arrays, *params)``, the interpreter's kernel: returns an array (a tuple with
         ``multi``); dtype and memory order are adjusted to the rule's Meta. float16 and bfloat16
-        arrive as float32 unless ``upcast=False``.
+        arrive as float32 unless ``upcast=False``. A string "module.function" names a kernel of
+        `rushlight.core.interpreter.kernels`, loaded when it is first needed.
     derivative: ``{"x": lambda g, ...: gradient}``; a tuple key ``("x", "weight")`` for one
         function that returns several; ``{"*": lambda g, ...: list}`` for a variadic op.
     non_differentiable: the indices of outputs that carry no gradient.

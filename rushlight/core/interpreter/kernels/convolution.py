@@ -27,15 +27,27 @@ from .parallel import run_pieces
 _BUFFER_BYTES = 1 << 19  # of the unfolded buffer of one piece: half of a common L2 cache
 
 
-def convolution(x, w, bias=None, stride=(1,), padding=(0,), dilation=(1,), groups=1):
-    """Return the convolution of x (N, C, *S) with w (O, C / groups, *K), plus bias (O,)."""
-    out_spatial = tuple(
-        (size + 2 * p - d * (k - 1) - 1) // s + 1
-        for size, k, s, p, d in zip(
-            x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True
+def convolution(x, w, bias, stride, padding, dilation, groups=1, size=None):
+    """Return the convolution of x (N, C, *S) with w (O, C / groups, *K), plus bias (O,) or None.
+
+    size: the result's spatial shape where it is not the largest one that fits.
+    """
+    if size is None:
+        size = tuple(
+            (n + 2 * p - d * (k - 1) - 1) // s + 1
+            for n, k, s, p, d in zip(
+                x.shape[2:], w.shape[2:], stride, padding, dilation, strict=True
+            )
         )
-    )
-    return _correlate(x, w, bias, out_spatial, stride, dilation, padding, groups)
+    return _correlate(x, w, bias, size, stride, dilation, padding, groups)
+
+
+def transposed_convolution(g, w, bias, stride, padding, dilation, groups, size):
+    """Return the transposed convolution of g (N, O, *T) with w (O, C / groups, *K), plus bias."""
+    y = convolution_input_gradient(g, w, size, stride, padding, dilation, groups)
+    if bias is not None:
+        y += bias.reshape((-1,) + (1,) * len(size))
+    return y
 
 
 def convolution_input_gradient(g, w, input_spatial, stride, padding, dilation, groups=1):

@@ -26,11 +26,12 @@ def pad_constant(x, widths, value=0):
 
 def pad_index(size, before, after, mode):
     """Return the source position of each position of a padded dimension."""
+    if mode == "circular":  # what negative widths cut is not wrapped around either
+        first, last = max(-before, 0), size - max(-after, 0)
+        return np.arange(-max(before, 0), last - first + max(after, 0)) % (last - first) + first
     position = np.arange(-before, size + after)
     if mode == "replicate":
         return np.clip(position, 0, size - 1)
-    if mode == "circular":
-        return position % size
     period = 2 * (size - 1)
     if period == 0:
         return np.zeros_like(position)
@@ -73,3 +74,38 @@ def add_along(g, index, size, axis):
     result = np.zeros(shape, g.dtype)
     result[(slice(None),) * axis + (index[starts],)] = sums
     return result
+
+
+def pad_constant_value(x, value, widths):
+    """pad_constant with the arguments in the op's order."""
+    return pad_constant(x, widths, value)
+
+
+def reflect_pad(x, widths):
+    """pad_gather in mode 'reflect'."""
+    return pad_gather(x, widths, "reflect")
+
+
+def reflect_pad_backward(g, widths):
+    """The adjoint of reflect_pad."""
+    return pad_gather_backward(g, widths, "reflect")
+
+
+def replicate_pad(x, widths):
+    """pad_gather in mode 'replicate'."""
+    return pad_gather(x, widths, "replicate")
+
+
+def replicate_pad_backward(g, widths):
+    """The adjoint of replicate_pad."""
+    return pad_gather_backward(g, widths, "replicate")
+
+
+def circular_pad(x, widths):
+    """pad_gather in mode 'circular'."""
+    return pad_gather(x, widths, "circular")
+
+
+def circular_pad_backward(g, widths):
+    """The adjoint of circular_pad."""
+    return pad_gather_backward(g, widths, "circular")
