@@ -16,15 +16,20 @@ from .record import Op
 
 def as_strided_array(array, meta):
     """`array`'s memory (dense, any order of axes) seen through `meta`; no copy."""
-    if not array.flags.c_contiguous:
-        array = array.transpose(sorted(range(array.ndim), key=lambda a: -array.strides[a]))
+    array = in_memory_order(array)
     if meta.numel == 0:
         return np.empty(meta.shape, meta.np)
-    if array.dtype.kind == "V" or array.dtype.hasobject:
-        array = array.view(np.uint8)
-    return np.ndarray(meta.shape, meta.np, array.data if array.dtype.isbuiltin == 1
-                      else array.view(np.uint8).data,
+    if array.dtype.isbuiltin != 1 or array.dtype.hasobject:
+        array = array.reshape(-1).view(np.uint8)
+    return np.ndarray(meta.shape, meta.np, array.data,
                       meta.offset * meta.dtype.itemsize, meta.byte_strides)
+
+
+def in_memory_order(array):
+    """A C-contiguous view of a dense array: its axes in the order they have in memory."""
+    if array.flags.c_contiguous:
+        return array
+    return array.transpose(sorted(range(array.ndim), key=lambda a: -array.strides[a]))
 
 
 def _update(base, new, meta, owned=()):

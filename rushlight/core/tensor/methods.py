@@ -55,19 +55,19 @@ def numpy(self, *, force=False):
         return self.detach().numpy()
     if self._meta.dtype is dt.bfloat16:
         raise TypeError("Got unsupported ScalarType BFloat16")
-    from ..ops.core_views import as_strided_array
+    from ..ops.core_views import as_strided_array, in_memory_order
     storage = self._storage
     array = storage.own_array()
     from .storage import _owner, flat_memory
     flat = flat_memory(array)
-    if flat.size == 0:
+    if flat.size == 0 or self._meta.numel == 0:
         return np.empty(self._meta.shape, self._meta.np)
     storage.expose(_owner(flat))
     made = as_strided_array(storage.value.array, self._meta)
     owner = storage.exposed[0]
     if owner is not None:
         # The exported array's base is the owner itself, so that its reference count tells.
-        made = np.ndarray(self._meta.shape, self._meta.np, owner,
+        made = np.ndarray(self._meta.shape, self._meta.np, in_memory_order(owner),
                           made.__array_interface__["data"][0]
                           - owner.__array_interface__["data"][0], self._meta.byte_strides)
     return made
