@@ -1,0 +1,173 @@
+"""The commands with options, declared with Typer; errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, Optional
+
+import typer
+
+from rushlight.cli.errors import CommandError, describe_os_error
+from rushlight.cli.training.configuration import (
+    AUGMENTATIONS,
+    DATA_NAMES,
+    OPTIMIZERS,
+    SCHEDULERS,
+)
+
+# What `--resume` without a value stands for: the folder given by --out, or the newest run.
+RESUME_HERE = "\0here"
+
+application = typer.Typer(
+    name="rushlight",
+    help="PyTorch's programming model in Python: train, predict, run PyTorch programs.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _choice(names: Any) -> str:
+    return ", ".join(names)
+
+
+@application.command()
+def train(
+    data: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="NAME|PATH",
+            help=f"{_choice(DATA_NAMES)}, or a folder of class folders. [default: sample]",
+        ),
+    ] = None,
+    model: Annotated[
+        Optional[str],
+        typer.Option(help="A network of rushlight.vision.models. [default: lenet]"),
+    ] = None,
+    epochs: Annotated[
+        Optional[int], typer.Option(help="Passes over the pictures. [default: by the data, 5-12]")
+    ] = None,
+    batch_size: Annotated[Optional[int], typer.Option(help="[default: 64]")] = None,
+    lr: Annotated[
+        Optional[float], typer.Option(help="Learning rate. [default: by the optimizer]")
+    ] = None,
+    optimizer: Annotated[
+        Optional[str], typer.Option(help=f"{_choice(OPTIMIZERS)}. [default: sgd]")
+    ] = None,
+    scheduler: Annotated[
+        Optional[str], typer.Option(help=f"{_choice(SCHEDULERS)}. [default: cosine]")
+    ] = None,
+    augment: Annotated[
+        Optional[str],
+        typer.Option(help=f"{_choice(AUGMENTATIONS)}. [default: by the data]"),
+    ] = None,
+    image_size: Annotated[
+        Optional[int], typer.Option(help="Scale a folder's pictures to this. [default: by model]")
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,
+    workers: Annotated[
+        Optional[int], typer.Option(help="Processes that prepare batches. [default: 0]")
+    ] = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu or cuda. [default: cpu]")] = None,
+    amp: Annotated[
+        Optional[bool], typer.Option("--amp/--no-amp", help="Mixed precision (bfloat16).")
+    ] = None,
+    data_dir: Annotated[
+        Optional[str],
+        typer.Option(help="Where data sets are looked for and downloaded to. [default: data]"),
+    ] = None,
+    out: Annotated[
+        Optional[str], typer.Option(help="The run folder. [default: runs/DATA-MODEL-TIME]")
+    ] = None,
+    resume: Annotated[
+        Optional[str],
+        typer.Option(metavar="[RUN]", help="Continue this run (or --out's, or the newest)."),
+    ] = None,
+    config: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="Options from a TOML or JSON file.")
+    ] = None,
+) -> None:
+    """Train a classifier of pictures; without options, LeNet on an embedded Fashion-MNIST sample."""
+    from rushlight.cli.training import run
+
+    options = {
+        "data": data, "data_dir": data_dir, "model": model, "epochs": epochs,
+        "batch_size": batch_size, "lr": lr, "optimizer": optimizer, "scheduler": scheduler,
+        "augment": augment, "image_size": image_size, "seed": seed, "workers": workers,
+        "device": device, "amp": amp,
+    }  # fmt: skip
+    if resume == RESUME_HERE:
+        resume = out or run.newest_run()
+    run.train(options, out=out, resume=resume, config_file=config)
+
+
+@application.command()
+def predict(
+    run: Annotated[str, typer.Argument(help="A run folder of `rushlight train`.")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Pictures.")],
+    top: Annotated[int, typer.Option(min=1, help="How many classes to print.")] = 3,
+) -> None:
+    """Print the most probable classes of pictures, with their probabilities."""
+    from rushlight.cli.predict import predict as predict_images
+
+    for line in predict_images(run, images, top):
+        print(line)
+
+
+@application.command(add_help_option=False)
+def doctor() -> None:
+    """Describe this machine: Python, CPU, memory, libraries, devices."""
+
+
+@application.command(name="run", add_help_option=False)
+def run_program() -> None:
+    """Run a PyTorch program on rushlight: run SCRIPT [ARGS], run -m MODULE, run -c CODE."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command and return the exit code; every failure is one line on standard error."""
+    command = f"rushlight {arguments[0]}" if arguments[:1] in (["train"], ["predict"]) else "rushlight"
+    try:
+        result = application(_with_resume_value(arguments), prog_name="rushlight",
+                             standalone_mode=False)  # fmt: skip
+        return result if isinstance(result, int) else 0
+    except CommandError as error:
+        return _fail(command, str(error), error.exit_code)
+    except typer.Exit as error:
+        return error.exit_code
+    except typer.Abort:
+        return _fail(command, "interrupted", 130)
+    except KeyboardInterrupt:
+        return _fail(command, "interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except NotImplementedError as error:
+        return _fail(command, f"not implemented yet: {error}", 1)
+    except MemoryError:
+        return _fail(command, "out of memory: lower --batch-size or --image-size", 1)
+    except OSError as error:
+        return _fail(command, describe_os_error(error), 1)
+    except Exception as error:
+        # Typer's own errors (a wrong option, a missing argument) know their text and code.
+        if not hasattr(error, "format_message"):
+            raise
+        if not str(error.format_message()):  # no command at all: the help has been printed
+            return 2
+        return _fail(command, error.format_message(), 2)
+
+
+def _fail(command: str, message: str, exit_code: int) -> int:
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code
+
+
+def _with_resume_value(arguments: list[str]) -> list[str]:
+    """Give a bare `--resume` its value: Typer's options have one always or never."""
+    result = []
+    for place, argument in enumerate(arguments):
+        result.append(argument)
+        following = arguments[place + 1] if place + 1 < len(arguments) else "-"
+        if argument == "--resume" and following.startswith("-"):
+            result.append(RESUME_HERE)
+    return result

@@ -1,0 +1,52 @@
+"""The networks `--model` knows, and what input each of them takes."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from rushlight.cli.errors import UsageProblem
+
+# The notes' LeNet flattens 16 x 5 x 5 values: pictures of 32 x 32 and no other size.
+FIXED_SIZE = {"lenet": 32}
+SMALLEST_SIZE = {"alexnet": 64}
+ANY_CHANNELS = ("lenet",)
+
+
+def model_names() -> list[str]:
+    """Return the names of the classification networks in `rushlight.vision.models`."""
+    from rushlight.vision import models
+
+    names = (name for name in dir(models) if name.islower() and not name.startswith("_"))
+    return [n for n in names if callable(getattr(models, n)) and n not in _NOT_NETWORKS]
+
+
+_NOT_NETWORKS = ("get_model", "get_model_builder", "get_model_weights", "get_weight", "list_models")
+
+
+def check_model(name: str) -> None:
+    """Raise UsageProblem with the known names when there is no network `name`."""
+    names = model_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageProblem(f"--model {name!r} is not one of {', '.join(names)}{hint}")
+
+
+def build_model(name: str, channels: int, classes: int) -> Any:
+    """Return a freshly initialised network for pictures of `channels` and so many classes."""
+    from rushlight.vision import models
+
+    if name in ANY_CHANNELS:
+        return getattr(models, name)(num_classes=classes, in_channels=channels)
+    return getattr(models, name)(num_classes=classes)
+
+
+def channels_of(name: str, channels_of_data: int) -> int:
+    """Return how many channels the network is given: all but LeNet take three."""
+    return channels_of_data if name in ANY_CHANNELS else 3
+
+
+def input_size(name: str, content: int) -> int:
+    """Return the size to pad pictures of `content` pixels to."""
+    return FIXED_SIZE.get(name, max(content, 32, SMALLEST_SIZE.get(name, 0)))
