@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -34,60 +34,60 @@ def _choice(names: Any) -> str:
 @application.command()
 def train(
     data: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(
             metavar="NAME|PATH",
             help=f"{_choice(DATA_NAMES)}, or a folder of class folders. [default: sample]",
         ),
     ] = None,
     model: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="A network of rushlight.vision.models. [default: lenet]"),
     ] = None,
     epochs: Annotated[
-        Optional[int], typer.Option(help="Passes over the pictures. [default: by the data, 5-12]")
+        int | None, typer.Option(help="Passes over the pictures. [default: by the data, 5-12]")
     ] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="[default: 64]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="[default: 64]")] = None,
     lr: Annotated[
-        Optional[float], typer.Option(help="Learning rate. [default: by the optimizer]")
+        float | None, typer.Option(help="Learning rate. [default: by the optimizer]")
     ] = None,
     optimizer: Annotated[
-        Optional[str], typer.Option(help=f"{_choice(OPTIMIZERS)}. [default: sgd]")
+        str | None, typer.Option(help=f"{_choice(OPTIMIZERS)}. [default: sgd]")
     ] = None,
     scheduler: Annotated[
-        Optional[str], typer.Option(help=f"{_choice(SCHEDULERS)}. [default: cosine]")
+        str | None, typer.Option(help=f"{_choice(SCHEDULERS)}. [default: cosine]")
     ] = None,
     augment: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help=f"{_choice(AUGMENTATIONS)}. [default: by the data]"),
     ] = None,
     image_size: Annotated[
-        Optional[int], typer.Option(help="Scale a folder's pictures to this. [default: by model]")
+        int | None, typer.Option(help="Scale a folder's pictures to this. [default: by model]")
     ] = None,
-    seed: Annotated[Optional[int], typer.Option(help="[default: 0]")] = None,
+    seed: Annotated[int | None, typer.Option(help="[default: 0]")] = None,
     workers: Annotated[
-        Optional[int], typer.Option(help="Processes that prepare batches. [default: 0]")
+        int | None, typer.Option(help="Processes that prepare batches. [default: 0]")
     ] = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu or cuda. [default: cpu]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: cpu]")] = None,
     amp: Annotated[
-        Optional[bool], typer.Option("--amp/--no-amp", help="Mixed precision (bfloat16).")
+        bool | None, typer.Option("--amp/--no-amp", help="Mixed precision (bfloat16).")
     ] = None,
     data_dir: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(help="Where data sets are looked for and downloaded to. [default: data]"),
     ] = None,
     out: Annotated[
-        Optional[str], typer.Option(help="The run folder. [default: runs/DATA-MODEL-TIME]")
+        str | None, typer.Option(help="The run folder. [default: runs/DATA-MODEL-TIME]")
     ] = None,
     resume: Annotated[
-        Optional[str],
+        str | None,
         typer.Option(metavar="[RUN]", help="Continue this run (or --out's, or the newest)."),
     ] = None,
     config: Annotated[
-        Optional[str], typer.Option(metavar="FILE", help="Options from a TOML or JSON file.")
+        str | None, typer.Option(metavar="FILE", help="Options from a TOML or JSON file.")
     ] = None,
 ) -> None:
-    """Train a classifier of pictures; without options, LeNet on an embedded Fashion-MNIST sample."""
+    """Train a classifier of pictures; by default LeNet on a Fashion-MNIST sample."""
     from rushlight.cli.training import run
 
     options = {
@@ -126,7 +126,8 @@ def run_program() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command and return the exit code; every failure is one line on standard error."""
-    command = f"rushlight {arguments[0]}" if arguments[:1] in (["train"], ["predict"]) else "rushlight"
+    known = arguments[:1] in (["train"], ["predict"])
+    command = f"rushlight {arguments[0]}" if known else "rushlight"
     try:
         result = application(_with_resume_value(arguments), prog_name="rushlight",
                              standalone_mode=False)  # fmt: skip

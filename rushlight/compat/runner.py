@@ -11,7 +11,9 @@ from typing import Any
 
 from rushlight.compat import activate
 
-USAGE = "usage: rushlight run [--examine] SCRIPT [ARGS...] | -m MODULE [ARGS...] | -c CODE [ARGS...]"
+USAGE = (
+    "usage: rushlight run [--examine] SCRIPT [ARGS...] | -m MODULE [ARGS...] | -c CODE [ARGS...]"
+)
 HELP = f"""{USAGE}
 
 Runs a PyTorch program with torch and torchvision resolved to rushlight, for this program and
@@ -87,16 +89,17 @@ def _run(kind: str, target: str, arguments: list[str]) -> int:
 def _run_script(script: str, arguments: list[str]) -> int:
     if script == "-":
         namespace = _become_main(None)
+        namespace["__file__"] = "<stdin>"
         _first_path("")
         sys.argv[:] = ["-", *arguments]
         execute_program(_compile_and_run, sys.stdin.read(), "<stdin>", namespace)
         return 0
-    path = os.path.abspath(script)
+    path = os.path.join(os.getcwd(), script)  # not normalised: python keeps a "./" as well
     if os.path.isdir(path) or _is_archive(path):
         from runpy import _run_module_as_main
 
         _become_main(None)
-        _first_path(script)
+        _first_path(os.path.abspath(script))
         sys.argv[:] = [script, *arguments]
         execute_program(_run_module_as_main, "__main__", False)
         return 0

@@ -58,7 +58,8 @@ class ShuffledBatches:
     def _order_of(self, epoch: int) -> np.ndarray:
         if self._order is None or self._order[0] != epoch:
             generator = rushlight.Generator()
-            generator.manual_seed(int(np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]))
+            mixed = np.random.SeedSequence([self.seed, epoch]).generate_state(1)[0]
+            generator.manual_seed(int(mixed))
             order = rushlight.randperm(len(self.images), generator=generator)
             self._order = (epoch, order.numpy())
         return self._order[1]

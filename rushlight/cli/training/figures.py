@@ -61,7 +61,7 @@ def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) ->
 
 
 def confusion_picture(matrix: np.ndarray, classes: tuple[str, ...]) -> bytes:
-    """Return a PNG of the matrix: colour is the share of the true class, the number is the count."""
+    """Return a PNG of the matrix: colours are shares of the true class, numbers are counts."""
     count = len(classes)
     side = min(20.0, 3.2 + 0.55 * count)
     figure = _figure(side + 0.8, side)

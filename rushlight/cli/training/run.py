@@ -135,9 +135,7 @@ def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: R
     data = load_data(configuration, fixed_size, reporter.note)
     input_format = _prepare(data, configuration)
     seed_everything(configuration.seed)
-    model = networks.build_model(
-        configuration.model, input_format.channels, len(data.classes)
-    )
+    model = networks.build_model(configuration.model, input_format.channels, len(data.classes))
     parameters = sum(p.numel() for p in model.parameters())
     config = {
         "rushlight": str(rushlight.__version__),

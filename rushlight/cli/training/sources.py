@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 
@@ -155,7 +155,8 @@ def read_idx(path: Path) -> np.ndarray:
     for extent in shape:
         expected *= extent
     if expected != len(content) - header:
-        raise CommandError(f"{path}: {len(content) - header} bytes of data, its header says {shape}")
+        found = len(content) - header
+        raise CommandError(f"{path}: {found} bytes of data, its header says {shape}")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 

@@ -93,7 +93,7 @@ class Trainer:
     """Trains one model and keeps the run folder up to date after every epoch.
 
     Example:
-        >>> trainer = Trainer(configuration, model, batches, test_images, test_labels, run, reporter)
+        >>> trainer = Trainer(configuration, model, batches, images, labels, format, run, reporter)
         >>> trainer.train()
         >>> trainer.history[-1]["test_accuracy"]
         0.88
