@@ -41,6 +41,21 @@ from .core.tensor.construction import (
     zeros,
     zeros_like,
 )
+from .core.tensor.generator import (
+    Generator,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
 from .core.tensor.modes import (
     enable_grad,
     inference_mode,

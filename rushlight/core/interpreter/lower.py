@@ -8,7 +8,7 @@ from importlib import import_module
 import numpy as np
 
 from ..base import dtypes as dt
-from ..base.shapes import Meta
+from ..base.shapes import OPAQUE, Meta
 from ..ops.core_views import _layout
 from ..ops.types import compute_types
 from .words import WORDS
@@ -63,7 +63,8 @@ def lower(op, operands, params, meta):
     if op.upcast and any(type(o) is Meta and o.dtype.half for o in operands):
         run = _upcast(run)
     if type(meta) is tuple:
-        return lambda *arrays: tuple([_finish(r, m) for r, m in zip(run(*arrays), meta)])
+        return lambda *arrays: tuple([r if m is None or m is OPAQUE else _finish(r, m)
+                                      for r, m in zip(run(*arrays), meta)])
     return lambda *arrays: _finish(run(*arrays), meta)
 
 

@@ -15,6 +15,7 @@ MODULES = (
     "indexing",
     "memory",
     "padding",
+    "random",
     "reductions",
     "unary",
     "unary_math",

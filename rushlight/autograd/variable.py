@@ -1,0 +1,5 @@
+"""``torch.autograd.variable``: the old name of tensors."""
+
+from . import Variable
+
+__all__ = ["Variable"]
