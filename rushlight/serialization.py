@@ -305,12 +305,12 @@ class _ArchiveStorages:
 
     def load(self, kind, key, location, count, view):
         made = self._made.get(key)
-        size = count * (1 if kind.dtype is None else kind.dtype.itemsize)
+        size = count * legacy.item_size(kind)
         if made is None:
             made = self._made[key] = self._restore(self._read(key, size, kind), location)
         if made.nbytes() != size:
             raise pickle.UnpicklingError(f"the storage {key} is named with two sizes")
-        return legacy._wrapped(kind, made)
+        return legacy.wrapped(kind, made)
 
     def _read(self, key, size, kind):
         start, length, _ = self._records.span(f"data/{key}")
@@ -321,13 +321,7 @@ class _ArchiveStorages:
         data = self._mapped_bytes(start, length)
         if data is None:
             data = self._records.read_array(f"data/{key}")
-        if self._swap and kind.dtype is None and length > 1:
-            raise NotImplementedError(
-                "rushlight cannot swap the bytes of an untyped storage of the other byte order"
-            )
-        if self._swap and kind.dtype.itemsize > 1:
-            part = kind.dtype.itemsize // (2 if kind.dtype.is_complex else 1)
-            data.view(f"u{part}").byteswap(inplace=True)
+        legacy.swap_bytes(data, kind, self._swap)
         return rushlight.UntypedStorage.from_numpy(data)
 
     def _mapped_bytes(self, start, length):
@@ -364,44 +358,9 @@ def _load_archive(file, restore, mmap, encoding):
     return Unpickler(data, policy, encoding=encoding).load()
 
 
-class _Unknown:
-    """Stands for whatever a pickle makes of a global that is not admitted."""
-
-
-class _Survey(admission.Admission):
-    """Collects the globals that are not admitted, and makes nothing."""
-
-    def __init__(self):
-        super().__init__(None, sys.maxsize)
-        self.names = []
-
-    def find_global(self, module, name):
-        try:
-            super().find_global(module, name)
-        except (pickle.UnpicklingError, NotImplementedError):
-            full_name = admission._canonical(module, name)
-            if full_name not in self.names:
-                self.names.append(full_name)
-        return _Unknown()
-
-    def persistent_load(self, identifier):
-        return _Unknown()
-
-    def call(self, function, arguments):
-        return _Unknown()
-
-    def new(self, kind, arguments, keywords):
-        return _Unknown()
-
-    def build(self, instance, state):
-        pass
-
-    append = add = set_items = build
-
-
 def get_unsafe_globals_in_checkpoint(f):
     """The full names of the classes and functions in the file `f` that `load` would refuse."""
-    survey = _Survey()
+    survey = admission.Survey()
     with _opened_for_reading(f) as file:
         if not archive.looks_like_zip(file):
             raise ValueError("Expected input to be a checkpoint returned by torch.save")

@@ -7,6 +7,8 @@ is imported, and a function of the table checks its arguments before anything is
 import pickle
 from collections import Counter, OrderedDict, defaultdict, deque
 
+import numpy as np
+
 import rushlight
 import rushlight._utils
 import rushlight.storage
@@ -147,7 +149,7 @@ class Admission(Policy):
         word, kind, key, location, count = identifier[:5]
         if word not in ("storage", b"storage") or not isinstance(kind, StorageKind):
             raise pickle.UnpicklingError("a persistent id must stand for a storage")
-        key, location = _text(key), _text(location)
+        key, location = as_text(key), as_text(location)
         view = identifier[5] if len(identifier) == 6 else None
         return self._storage(kind, key, location, _natural(count), view)
 
@@ -205,6 +207,42 @@ class Admission(Policy):
         return items
 
 
+class _Unknown:
+    """Stands for whatever a pickle makes of a global that is not admitted."""
+
+
+class Survey(Admission):
+    """Collects the globals that are not admitted, and makes nothing."""
+
+    def __init__(self):
+        super().__init__(None, 0)
+        self.names = []
+
+    def find_global(self, module, name):
+        try:
+            found = super().find_global(module, name)
+            return found if isinstance(found, StorageKind) else _Unknown()
+        except (pickle.UnpicklingError, NotImplementedError):
+            full_name = _canonical(module, name)
+            if full_name not in self.names:
+                self.names.append(full_name)
+        return _Unknown()
+
+    def persistent_load(self, identifier):
+        return _Unknown()
+
+    def call(self, function, arguments):
+        return _Unknown()
+
+    def new(self, kind, arguments, keywords):
+        return _Unknown()
+
+    def build(self, instance, state):
+        pass
+
+    append = add = set_items = build
+
+
 def _is_allowed(value):
     return any(value is item for item in _allowed_by_program.values())
 
@@ -239,7 +277,8 @@ def set_attributes(instance, state):
         instance.__dict__[name] = value
 
 
-def _text(value):
+def as_text(value):
+    """The key or location of a storage; Python 2 wrote them as bytes."""
     if type(value) is bytes:
         value = value.decode("ascii")
     if type(value) is not str:
@@ -329,11 +368,13 @@ def _with_bits(tensor, metadata):
         return tensor
     if type(metadata) is not dict or not set(metadata) <= {"conj", "neg"}:
         raise pickle.UnpicklingError("a tensor's metadata can only be 'conj' and 'neg'")
+    # PyTorch computes these when the elements are used; here they are computed now.
+    elements = tensor.detach().numpy()
     if metadata.get("neg"):
-        tensor = -tensor
+        elements = np.negative(elements)
     if metadata.get("conj"):
-        tensor = tensor.conj()
-    return tensor
+        elements = np.conj(elements)
+    return rushlight.from_numpy(elements.copy()).requires_grad_(tensor.requires_grad)
 
 
 def _tensor(value):

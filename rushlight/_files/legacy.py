@@ -3,8 +3,8 @@
     magic number, protocol version, facts of the machine, the object, the storages' keys,
     and for each key, in that order, the number of elements (int64) and the elements
 
-Reading it needs the sizes of storages before their bytes are reached; they are taken from the
-object's pickle, and never add up to more than the file has bytes.
+The size of an element is told by the object's pickle alone, which comes before the bytes. So the
+object is read twice: first to learn the sizes and where it ends, then to make it.
 """
 
 import pickle
@@ -15,7 +15,7 @@ import numpy as np
 
 import rushlight
 
-from .admission import Admission
+from .admission import Admission, StorageKind, Survey, as_text
 from .unpickle import Policy, Unpickler
 
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -42,55 +42,77 @@ def write_legacy(file, data, storages, protocol):
         file.write(memoryview(np.ascontiguousarray(storage.numpy())).cast("B"))
 
 
-class _Storages:
-    """The storages that the object's pickle names; their bytes are read after it."""
-
-    def __init__(self, limit, restore):
-        self.buffers = {}  # key -> (bytes still to be filled, size of an element)
-        self._limit = limit
-        self._restore = restore
-        self._made = {}
-
-    def load(self, kind, key, location, count, view):
-        itemsize = 1 if kind.dtype is None else kind.dtype.itemsize
-        if view is not None:
-            return self._load_view(kind, key, location, count, view, itemsize)
-        untyped = self._make(key, location, count * itemsize, itemsize)
-        return _wrapped(kind, untyped)
-
-    def _make(self, key, location, size, itemsize):
-        if key in self._made:
-            made, known = self._made[key]
-            if known != size:
-                raise pickle.UnpicklingError(f"the storage {key} is named with two sizes")
-            return made
-        self._limit -= size
-        if self._limit < 0:
-            raise pickle.UnpicklingError(
-                f"the storage {key} says it has {size} bytes, more than are left in the file"
-            )
-        buffer = np.zeros(size, dtype=np.uint8)
-        self.buffers[key] = (buffer, itemsize)
-        storage = rushlight.UntypedStorage.from_numpy(buffer)
-        made = self._restore(storage, location)
-        if made is not storage:
-            raise NotImplementedError(
-                "the legacy .pt format can only be loaded to the CPU; use map_location='cpu'"
-            )
-        self._made[key] = (made, size)
-        return made
-
-    def _load_view(self, kind, key, location, count, view, itemsize):
-        raise NotImplementedError(
-            "rushlight cannot read storages that are views of others (written by PyTorch before "
-            "0.4); load and save the file again with a newer PyTorch"
-        )
-
-
-def _wrapped(kind, untyped):
+def wrapped(kind, untyped):
+    """The storage as the pickle names it: with its element type, or as bytes."""
     if kind.dtype is None:
         return untyped
     return rushlight.storage.TypedStorage(wrap_storage=untyped, dtype=kind.dtype, _internal=True)
+
+
+def item_size(kind):
+    """Bytes per element of a storage class."""
+    return 1 if kind.dtype is None else kind.dtype.itemsize
+
+
+class _Sizes(Survey):
+    """The first reading of the object: makes nothing, notes the size of each storage's elements."""
+
+    def __init__(self):
+        super().__init__()
+        self.items = {}
+
+    def persistent_load(self, identifier):
+        if type(identifier) is tuple and len(identifier) >= 3:
+            kind, key = identifier[1:3]
+            if isinstance(kind, StorageKind):
+                self.items[as_text(key)] = item_size(kind)
+        return super().persistent_load(identifier)
+
+
+class _Storages:
+    """The second reading: makes the storages from their bytes, each once."""
+
+    def __init__(self, data, spans, restore, swap):
+        self._data = data
+        self._spans = spans
+        self._restore = restore
+        self._swap = swap
+        self._made = {}
+
+    def load(self, kind, key, location, count, view):
+        if view is not None:
+            raise NotImplementedError(
+                "rushlight cannot read storages that are views of others (written by PyTorch "
+                "before 0.4); load and save the file again with a newer PyTorch"
+            )
+        if key not in self._spans:
+            raise pickle.UnpicklingError(f"the file has no bytes for the storage {key}")
+        start, elements = self._spans[key]
+        if elements != count:
+            raise pickle.UnpicklingError(
+                f"the storage {key} has {elements} elements where the object says {count}"
+            )
+        made = self._made.get(key)
+        if made is None:
+            size = count * item_size(kind)
+            data = np.frombuffer(self._data[start : start + size], dtype=np.uint8).copy()
+            swap_bytes(data, kind, self._swap)
+            storage = rushlight.UntypedStorage.from_numpy(data)
+            made = self._made[key] = self._restore(storage, location)
+        return wrapped(kind, made)
+
+
+def swap_bytes(data, kind, swap):
+    """Turn the elements of another byte order into this machine's, in place."""
+    if not swap or data.size <= 1:
+        return
+    if kind.dtype is None:
+        raise NotImplementedError(
+            "rushlight cannot swap the bytes of an untyped storage of the other byte order"
+        )
+    part = kind.dtype.itemsize // (2 if kind.dtype.is_complex else 1)
+    if part > 1:
+        data.view(f"u{part}").byteswap(inplace=True)
 
 
 def read_legacy(data, restore, encoding="utf-8"):
@@ -98,56 +120,46 @@ def read_legacy(data, restore, encoding="utf-8"):
     data = memoryview(data)
     if len(data) == 0:
         raise EOFError("Ran out of input")
+
+    def read(start, policy):
+        reader = Unpickler(data, policy, start, encoding)
+        return reader.load(), reader.position
+
     plain = Policy()
-    reader = Unpickler(data, plain, encoding=encoding)
-    magic = reader.load()
-    if magic != MAGIC or type(magic) is not int:
+    magic, position = read(0, plain)
+    if type(magic) is not int or magic != MAGIC:
         raise RuntimeError("Invalid magic number; corrupt file?")
-    reader = Unpickler(data, plain, reader.position, encoding)
-    version = reader.load()
+    version, position = read(position, plain)
     if version != PROTOCOL:
         raise RuntimeError(f"Invalid protocol version: {version!r}")
-    reader = Unpickler(data, plain, reader.position, encoding)
-    facts = reader.load()
-    if not isinstance(facts, dict):
+    facts, start = read(position, plain)
+    if type(facts) is not dict:
         raise pickle.UnpicklingError("malformed legacy file: no facts of the machine")
     swap = bool(facts.get("little_endian", True)) != (sys.byteorder == "little")
-    left = len(data) - reader.position
-    storages = _Storages(left, restore)
-    reader = Unpickler(data, Admission(storages.load, left), reader.position, encoding)
-    result = reader.load()
-    keys = Unpickler(data, plain, reader.position, encoding)
-    names = keys.load()
-    if not isinstance(names, list):
+    sizes = _Sizes()
+    _, position = read(start, sizes)
+    keys, position = read(position, plain)
+    spans = _spans(data, position, keys, sizes.items)
+    storages = _Storages(data, spans, restore, swap)
+    return read(start, Admission(storages.load, len(data)))[0]
+
+
+def _spans(data, position, keys, items):
+    """Where the bytes of every storage are: {key: (first byte, number of elements)}."""
+    if type(keys) is not list:
         raise pickle.UnpicklingError("malformed legacy file: the storages' keys are no list")
-    position = keys.position
-    for key in names:
-        key = key.decode("ascii") if isinstance(key, bytes) else key
-        position = _fill(data, position, storages.buffers.pop(key, None), key, swap)
-    if storages.buffers:
-        raise pickle.UnpicklingError(
-            f"malformed legacy file: no bytes for the storages {sorted(storages.buffers)}"
-        )
-    return result
-
-
-def _fill(data, position, target, key, swap):
-    if target is None:
-        raise pickle.UnpicklingError(f"malformed legacy file: the key {key!r} is unknown")
-    buffer, itemsize = target
-    if len(data) - position < _COUNT.size + buffer.size:
-        raise pickle.UnpicklingError(
-            f"malformed legacy file: it ends before the {buffer.size} bytes of the storage {key}"
-        )
-    (count,) = _COUNT.unpack_from(data, position)
-    if count * itemsize != buffer.size:
-        raise pickle.UnpicklingError(
-            f"malformed legacy file: the storage {key} has {count} elements where the object says "
-            f"{buffer.size // itemsize}"
-        )
-    position += _COUNT.size
-    end = position + buffer.size
-    buffer[:] = np.frombuffer(data[position:end], dtype=np.uint8)
-    if swap and itemsize > 1:
-        buffer.view(f"u{min(itemsize, 8)}").byteswap(inplace=True)
-    return end
+    spans = {}
+    for key in map(as_text, keys):
+        if key in spans or key not in items:
+            raise pickle.UnpicklingError(f"malformed legacy file: the key {key!r} is unknown")
+        if len(data) - position < _COUNT.size:
+            raise EOFError("Ran out of input")
+        (count,) = _COUNT.unpack_from(data, position)
+        position += _COUNT.size
+        spans[key] = (position, count)
+        position += count * items[key]
+        if count < 0 or position > len(data):
+            raise pickle.UnpicklingError(
+                f"malformed legacy file: it ends before the {count} elements of the storage {key}"
+            )
+    return spans

@@ -27,13 +27,18 @@ def _cuda_tag(storage):
     return str(storage.device) if storage.device.type == "cuda" else None
 
 
+def _cuda_is_available():
+    cuda = getattr(rushlight, "cuda", None)
+    return cuda is not None and cuda.is_available()
+
+
 def validate_cuda_device(location):
     """Return the index of the CUDA device `location` names; RuntimeError if it is not there."""
     name, _, number = str(location).partition(":")
     if name != "cuda" or not (number == "" or number.isdigit()):
         raise RuntimeError(f"Invalid device string: '{location}'")
     index = int(number or 0)
-    if not rushlight.cuda.is_available():
+    if not _cuda_is_available():
         raise RuntimeError(
             "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is "
             "False. If you are running on a CPU-only machine, please use torch.load with "
@@ -51,7 +56,8 @@ def validate_cuda_device(location):
 
 def _cuda_restore(storage, location):
     if location.startswith("cuda"):
-        return storage.cuda(validate_cuda_device(location))
+        index = validate_cuda_device(location)
+        return storage.cuda(index)
     return None
 
 

@@ -350,8 +350,8 @@ def share_array(ndarray, dtype, owner=None):
     if ndarray.size == 0:
         return _zeros(meta(dtype, ndarray.shape))
     span = 1 + sum((n - 1) * s for n, s in zip(ndarray.shape, strides))
-    flat = np.lib.stride_tricks.as_strided(ndarray, (span,), (size,), subok=False)
-    flat.flags.writeable = ndarray.flags.writeable
+    flat = np.lib.stride_tricks.as_strided(ndarray, (span,), (size,), subok=False,
+                                           writeable=ndarray.flags.writeable)
     storage = UntypedStorage(leaf(flat, meta(dtype, (span,))))
     storage.expose(owner if owner is not None else ndarray if not isinstance(
         ndarray.base, np.ndarray) else _owner(ndarray))
