@@ -52,6 +52,9 @@ def _run_donating(function, inputs, donated, env):
     arrays = [env[i] for i in inputs]
     owned = []
     for position in donated:
+        if position is None:
+            owned.append(False)
+            continue
         slot = inputs[position]
         env[slot] = None
         array = arrays[position]
@@ -91,8 +94,11 @@ def build(part, live, leaves, scalars) -> Plan:
                 inputs.append(next_scalar)
                 operands.append(type(item))
                 next_scalar += 1
+        donates = value.op.donates
+        if callable(donates):
+            donates = donates(value.params)
         steps.append((lower(value.op, operands, value.params or (), value.meta), tuple(inputs),
-                      value.op.donates))
+                      donates))
     total = next_scalar
     outputs = [i for i, flag in enumerate(live) if flag]
     for slot in outputs:
@@ -106,9 +112,11 @@ def build(part, live, leaves, scalars) -> Plan:
         inputs = tuple(none_slot if i < 0 else i for i in inputs)
         donated = None
         if donates is not None:
-            # donated positions must die at this very step and be read once by it
-            donated = tuple(p for p in donates if inputs[p] in drops[index]
-                            and inputs.count(inputs[p]) == 1)
+            # donated positions must die at this very step and be read once by it; the others
+            # keep their place in what the kernel is told, as None
+            dying = set(drops[index])
+            donated = tuple(p if inputs[p] in dying and inputs.count(inputs[p]) == 1 else None
+                            for p in donates)
         finished.append((function, inputs, tuple(drops[index]), donated))
     plan = Plan()
     plan.steps, plan.count, plan.outputs, plan.runs = finished, count, outputs, 0

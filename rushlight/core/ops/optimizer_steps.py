@@ -1,0 +1,99 @@
+"""The op that updates all parameters of an optimizer's group at once, with their state.
+
+One record a step: `program` (see `step_program`) says what happens to one parameter, and the
+record's inputs are, for n parameters with k arrays of state each::
+
+    p0 state0... p1 state1 ...      n * (1 + k) values, each replaced by an output
+    g0 g1 ...                       n gradients
+    scalar state                    step counts and the like, one set for each distinct value
+    options                         learning rate and so on: Python numbers or 0-dim values
+
+`sets` says for each parameter which set of scalar state is its own. Outputs: the replaced arrays
+in order, then the sets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..base.shapes import meta, with_dtype
+from .record import Op
+from .step_program import StepProgram
+
+
+def output_metas(program: StepProgram, metas, scalar_metas) -> tuple:
+    """The metas of a step's outputs: a parameter's own, and its state in the same memory order."""
+    arrays = 1 + len(program.array_state)
+    made = []
+    for start in range(0, len(metas), arrays):
+        p = metas[start]
+        if not p.dense:
+            p = with_dtype(p, p.dtype)
+        made.append(p)
+        for state in metas[start + 1:start + arrays]:
+            made.append(p if state.dtype is p.dtype else meta(state.dtype, p.shape, p.strides))
+    return (*made, *scalar_metas)
+
+
+def _flat(array, order):
+    """An array's elements in the memory order of its parameter, as one dimension of reals."""
+    if order is not None:
+        array = array.transpose(order)
+    flat = array.reshape(-1)
+    return flat.view(flat.real.dtype) if flat.dtype.kind == "c" else flat
+
+
+def _run_step(*inputs, program, sets, owned=()):
+    width = 1 + len(program.array_state)
+    count = len(sets)
+    grads = inputs[width * count:(width + 1) * count]
+    rest = inputs[(width + 1) * count:]
+    kinds = len(program.scalar_state)
+    first_option = len(rest) - len(program.option_names)
+    options = [option.item() if isinstance(option, np.ndarray) else float(option)
+               for option in rest[first_option:]]
+    numbers, scalars_out = [], []
+    for start in range(0, first_option, kinds) if kinds else (0,):
+        old = rest[start:start + kinds]
+        found, new = program.scalars(options, [float(array) for array in old])
+        numbers.append(found)
+        scalars_out += [np.asarray(value, array.dtype) for value, array in zip(new, old)]
+    outputs = []
+    for i in range(count):
+        arrays = inputs[i * width:(i + 1) * width]
+        outputs += _step_one(program, numbers[sets[i]], grads[i], arrays,
+                             owned[i * width:(i + 1) * width])
+    return (*outputs, *scalars_out)
+
+
+def _step_one(program, numbers, gradient, arrays, owned):
+    p = arrays[0]
+    order = None
+    if not p.flags.c_contiguous:
+        order = sorted(range(p.ndim), key=lambda axis: -p.strides[axis])
+    results = []
+    for array, own in zip(arrays, owned):
+        # In place where nobody else reads the old value and it lies as the parameter does.
+        if own and array.flags.writeable and (array is p or array.strides == p.strides):
+            results.append(array)
+        else:
+            results.append(np.empty_like(p, dtype=array.dtype))
+    sources = [_flat(array, order) for array in arrays]
+    targets = [source if result is array else _flat(result, order)
+               for source, result, array in zip(sources, results, arrays)]
+    compute = sources[0].dtype
+    if compute.itemsize == 2:
+        compute = np.dtype(np.float32)
+    program.run(numbers, _flat(gradient, order), sources, targets, compute)
+    return results
+
+
+def _replaced(params):
+    program, sets = params
+    return tuple(range(len(sets) * (1 + len(program.array_state))))
+
+
+STEP = Op("optimizer_step", "optimizer", "*tensors",
+          numpy=lambda *inputs, owned: _run_step(*inputs[:-2], program=inputs[-2],
+                                                 sets=inputs[-1], owned=owned),
+          params=("program", "sets"), upcast=False, donates=_replaced)
