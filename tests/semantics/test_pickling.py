@@ -1,0 +1,118 @@
+"""`pickle`, `copy.copy` and `copy.deepcopy` of tensors, storages and their parts."""
+
+import copy
+import pickle
+
+import pytest
+
+import rushlight as torch
+from rushlight.core.tensor.tensor import Parameter
+
+
+class Labelled(torch.Tensor):
+    """A subclass with an attribute of its own."""
+
+
+PROTOCOLS = [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("name", "bool int64 uint16 float32 bfloat16 complex64".split())
+def test_pickle_keeps_everything(name, protocol):
+    base = torch.tensor([[0, 1, 2], [3, 4, 5]]).to(getattr(torch, name))
+    for tensor in (base, base.t(), base.narrow(1, 1, 2), torch.zeros(0, 3)):
+        made = pickle.loads(pickle.dumps(tensor, protocol=protocol))
+        assert made.tolist() == tensor.tolist()
+        assert made.stride() == tensor.stride()
+        assert made.dtype is tensor.dtype
+        assert made.storage_offset() == tensor.storage_offset()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_pickle_keeps_sharing_and_flags(protocol):
+    base = torch.arange(6.0)
+    parameter = Parameter(torch.ones(2))
+    parameter.note = "x"
+    frozen = Parameter(torch.ones(1), requires_grad=False)
+    labelled = torch.ones(2).as_subclass(Labelled)
+    labelled.label = [1]
+    named = torch.ones(2)
+    named.tag = base
+    kept = [base, base.view(2, 3), parameter, frozen, labelled, named]
+    made = pickle.loads(pickle.dumps(kept, protocol=protocol))
+    made[0].zero_()
+    assert made[1].tolist() == [[0.0] * 3] * 2
+    assert base.tolist() == [0, 1, 2, 3, 4, 5]
+    assert type(made[2]) is Parameter and made[2].requires_grad and made[2].note == "x"
+    assert type(made[3]) is Parameter and not made[3].requires_grad
+    assert type(made[4]) is Labelled and made[4].label == [1]
+    assert made[5].tag is made[0]
+
+
+def test_a_pickled_result_is_a_leaf():
+    leaf = torch.ones(2, requires_grad=True)
+    made = pickle.loads(pickle.dumps(leaf * 2))
+    assert made.requires_grad and made.grad_fn is None and made.tolist() == [2.0, 2.0]
+
+
+def test_pickle_of_parts():
+    for value in (torch.float32, torch.device("cpu"), torch.device("cuda:1"), torch.Size([1, 2])):
+        made = pickle.loads(pickle.dumps(value))
+        assert made == value and type(made) is type(value)
+    assert pickle.loads(pickle.dumps(torch.bfloat16)) is torch.bfloat16
+    assert pickle.loads(pickle.dumps(torch.strided)) is torch.strided
+    assert copy.deepcopy(torch.channels_last) is torch.channels_last
+    storage = torch.arange(3, dtype=torch.uint8).untyped_storage()
+    assert pickle.loads(pickle.dumps(storage)).tolist() == [0, 1, 2]
+
+
+def test_hooks_are_not_pickled():
+    leaf = torch.ones(2, requires_grad=True)
+    leaf.register_hook(lambda gradient: gradient)
+    with pytest.warns(UserWarning, match="backward hook .* will not be serialized"):
+        made = pickle.loads(pickle.dumps(leaf))
+    assert not made._backward_hooks
+
+
+def test_copy_shares_memory():
+    tensor = torch.arange(3.0)
+    tensor.tag = [1]
+    made = copy.copy(tensor)
+    assert made is not tensor and made.tag is tensor.tag
+    made.add_(1)
+    assert tensor.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_deepcopy_copies_memory_and_keeps_sharing():
+    base = torch.arange(6.0)
+    view = base.narrow(0, 1, 3)
+    twice, shared, again = copy.deepcopy([base, view, base])
+    assert again is twice
+    twice.zero_()
+    assert shared.tolist() == [0.0, 0.0, 0.0]
+    assert base.tolist() == [0, 1, 2, 3, 4, 5]
+    assert shared.storage_offset() == 1
+
+
+def test_deepcopy_of_leaves():
+    parameter = Parameter(torch.ones(2))
+    parameter.grad = torch.full((2,), 3.0)
+    parameter.note = [1]
+    parameter.register_hook(lambda gradient: gradient)
+    made = copy.deepcopy(parameter)
+    assert type(made) is Parameter and made.requires_grad
+    assert made.grad.tolist() == [3.0, 3.0] and made.grad is not parameter.grad
+    assert made.note == [1] and made.note is not parameter.note
+    assert not made._backward_hooks
+    labelled = torch.ones(2).as_subclass(Labelled)
+    labelled.label = [1]
+    made = copy.deepcopy(labelled)
+    assert type(made) is Labelled and made.label == [1]
+    assert copy.deepcopy(torch.ones(1).expand(3)).stride() == (0,)
+
+
+def test_deepcopy_of_a_result_is_refused():
+    leaf = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="Only Tensors created explicitly by the user"):
+        copy.deepcopy(leaf * 2)
+    assert copy.deepcopy((leaf * 2).detach()).tolist() == [2.0, 2.0]
