@@ -15,8 +15,9 @@ from rushlight.vision.transforms._modes import InterpolationMode
 from rushlight.vision.transforms.autoaugment import *  # noqa: F403
 from rushlight.vision.transforms.transforms import *  # noqa: F403
 
-_OTHER_NAMES = ["InterpolationMode", "autoaugment", "functional", "transforms"]
-__all__ = _OTHER_NAMES + autoaugment.__all__ + transforms.__all__  # noqa: PLE0605
+__all__ = ["InterpolationMode", "autoaugment", "functional", "transforms"]
+__all__ += autoaugment.__all__
+__all__ += transforms.__all__
 
 
 def __getattr__(name):

@@ -206,7 +206,8 @@ def normalize(tensor, mean, std, inplace=False):
     std, has_zero = _as_channel_constant(std, tensor.dtype, tensor.device)
     if has_zero:
         raise ValueError(
-            f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero."
+            f"std evaluated to zero after conversion to {tensor.dtype}, "
+            "leading to division by zero."
         )
     if inplace:
         return tensor.sub_(mean).div_(std)

@@ -217,16 +217,15 @@ class LinearTransformation(nn.Module):
 
     def __init__(self, transformation_matrix, mean_vector):
         super().__init__()
-        rows, columns = transformation_matrix.shape
+        rows, columns = shape = tuple(transformation_matrix.shape)
         if rows != columns:
             raise ValueError(
-                "transformation_matrix should be square. Got "
-                f"{tuple(transformation_matrix.shape)} rectangular matrix."
+                f"transformation_matrix should be square. Got {shape} rectangular matrix."
             )
         if mean_vector.shape[0] != rows:
             raise ValueError(
                 f"mean_vector should have the same length {mean_vector.shape[0]} as any one of "
-                f"the dimensions of the transformation_matrix [{tuple(transformation_matrix.shape)}]"
+                f"the dimensions of the transformation_matrix [{shape}]"
             )
         if transformation_matrix.device != mean_vector.device:
             raise ValueError(
