@@ -11,12 +11,7 @@ Example:
 from rushlight.vision._suggest import lazy_attributes
 
 # Not lazily: the function has its module's name, and has to win over it.
-from rushlight.vision.ops.stochastic_depth import (
-    StochasticDepth as StochasticDepth,
-)
-from rushlight.vision.ops.stochastic_depth import (
-    stochastic_depth as stochastic_depth,
-)
+from rushlight.vision.ops.stochastic_depth import StochasticDepth, stochastic_depth  # noqa: F401
 
 _HOMES = {
     "boxes": (
