@@ -7,6 +7,7 @@ adding its name here.
 from importlib import import_module
 
 MODULES = (
+    "adaptive_pooling",
     "arithmetic",
     "binary_math",
     "comparison",
@@ -16,6 +17,7 @@ MODULES = (
     "memory",
     "padding",
     "random",
+    "pooling",
     "reductions",
     "unary",
     "unary_math",
