@@ -5,6 +5,7 @@ contents: the core's names are here, the other modules (`nn`, `optim`, `utils`, 
 are first used.
 """
 
+from .core import ops as _ops  # registers every op  # noqa: F401
 from .core.base.device import device
 from .core.base.dtypes import (
     ALIASES as _ALIASES,
@@ -24,7 +25,6 @@ from .core.base.layouts import MEMORY_FORMATS as _MEMORY_FORMATS
 from .core.base.layouts import layout, memory_format
 from .core.base.promotion import can_cast, promote_types
 from .core.base.shapes import Size
-from .core import ops as _ops  # registers every op  # noqa: F401
 from .core.tensor import install as _install
 from .core.tensor.construction import (
     arange,

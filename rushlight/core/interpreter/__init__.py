@@ -1,1 +1,1 @@
-"""Room 3: runs a trace with NumPy, at once. Knows the scalar words and the families, not the ops."""
+"""Room 3: runs a trace with NumPy, at once. It knows scalar words and families, not the ops."""

@@ -7,7 +7,6 @@ adding its name here.
 from importlib import import_module
 
 MODULES = (
-    "adaptive_pooling",
     "arithmetic",
     "binary_math",
     "comparison",
@@ -17,7 +16,6 @@ MODULES = (
     "memory",
     "padding",
     "random",
-    "pooling",
     "reductions",
     "unary",
     "unary_math",

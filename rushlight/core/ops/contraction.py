@@ -21,9 +21,9 @@ def same_dtype(name, a, b):
 
 def _mm_rule(x, y):
     if len(x.shape) != 2:
-        raise RuntimeError(f"self must be a matrix")
+        raise RuntimeError("self must be a matrix")
     if len(y.shape) != 2:
-        raise RuntimeError(f"mat2 must be a matrix")
+        raise RuntimeError("mat2 must be a matrix")
     if x.shape[1] != y.shape[0]:
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({x.shape[0]}x{x.shape[1]} "
                            f"and {y.shape[0]}x{y.shape[1]})")

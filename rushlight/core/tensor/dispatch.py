@@ -436,8 +436,8 @@ def write(tensor, value: Value) -> None:
     storage = tensor._storage
     m = tensor._meta
     if storage.exposed is not None and storage.still_exposed():
-        from ..runtime.realize import realize
         from ..ops.core_views import as_strided_array
+        from ..runtime.realize import realize
         array = realize(value, "a write to shared memory")
         as_strided_array(storage.value.array, m)[...] = array
     else:

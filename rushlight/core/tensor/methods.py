@@ -8,8 +8,8 @@ from ..base import dtypes as dt
 from ..base.device import check_device
 from ..base.shapes import meta, pointwise_meta
 from ..ops import arithmetic, comparison
-from ..ops.record import REGISTRY
 from ..ops.memory import cast_to, clone_op, copy_op, fill_op, is_contiguous_in, strides_for
+from ..ops.record import REGISTRY
 from ..trace.value import STATE
 from .dispatch import NUMBERS, prepare, value_of, wrap
 from .tensor import Tensor
@@ -154,10 +154,9 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False,
         elif isinstance(argument, Tensor):
             dtype, device = argument.dtype, argument.device
         elif isinstance(argument, bool):
+            # The first bool is non_blocking, which means nothing on one device.
             if position == len(args) - 1 and any(isinstance(a, bool) for a in args[:position]):
                 copy = argument
-            else:
-                non_blocking = argument
         elif argument is not None or position == 0:
             device = argument
     if device is not None:

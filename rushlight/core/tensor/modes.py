@@ -13,8 +13,8 @@ class _Mode:
     def __call__(self, function):
         if isinstance(function, type):
             import warnings
-            warnings.warn(f"Decorating classes is deprecated and will be disabled in future "
-                          f"versions. You should only decorate functions or methods.",
+            warnings.warn("Decorating classes is deprecated and will be disabled in future "
+                          "versions. You should only decorate functions or methods.",
                           FutureWarning, stacklevel=2)
             function.__init__ = self(function.__init__)
             return function
