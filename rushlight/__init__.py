@@ -5,6 +5,8 @@ contents: the core's names are here, the other modules (`nn`, `optim`, `utils`, 
 are first used.
 """
 
+from typing import Any as _Any
+
 from .core import ops as _ops  # registers every op  # noqa: F401
 from .core.base.device import device
 from .core.base.dtypes import (
@@ -86,7 +88,7 @@ _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage":
                "set_printoptions": "core.tensor.printing"}
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> _Any:
     from importlib import import_module
     if name in _LAZY:
         try:

@@ -12,6 +12,7 @@ compares versions and raises as PyTorch does when the value was changed meanwhil
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 from ..base.errors import describe_line
 from ..trace.value import STATE
@@ -30,6 +31,10 @@ class SavePlan:
     """For one op and one set of inputs that need gradients: what to save, what to compute."""
 
     __slots__ = ("inputs", "outputs", "steps", "needs")
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    steps: Any
+    needs: tuple[bool, ...]
 
 
 # Where a derivative's argument comes from.
@@ -102,7 +107,16 @@ class Node:
 
     __slots__ = ("edges", "saved", "metas", "out_metas", "params", "plan", "seq", "hooks",
                  "line", "__dict__", "__weakref__")
-    op = None
+    op: Any = None
+    edges: Any
+    saved: Any
+    metas: Any
+    out_metas: Any
+    params: Any
+    plan: Any
+    seq: int
+    hooks: Any
+    line: Any
 
     def __repr__(self):
         return f"<{type(self).__name__} object at {hex(id(self))}>"

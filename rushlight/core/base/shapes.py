@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from typing import Any
 
 from .dtypes import dtype
 
@@ -59,6 +60,18 @@ class Meta:
 
     __slots__ = ("dtype", "shape", "strides", "offset", "numel", "contiguous", "dense", "nbytes",
                  "weight", "np", "byte_strides", "plain")
+    dtype: dtype
+    shape: Size
+    strides: tuple[int, ...]
+    offset: int
+    numel: int
+    contiguous: bool
+    dense: bool
+    nbytes: int
+    weight: int
+    np: Any
+    byte_strides: tuple[int, ...]
+    plain: bool
 
     def __repr__(self):
         layout = "" if self.contiguous and not self.offset else f" {self.strides}+{self.offset}"

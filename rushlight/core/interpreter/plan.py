@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sys import getrefcount
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,11 @@ class Plan:
     """
 
     __slots__ = ("steps", "count", "outputs", "runs", "text")
+    steps: list[tuple[Any, ...]]
+    count: int
+    outputs: Any
+    runs: int
+    text: Any
 
     def run(self, leaves, scalars) -> list:
         """The arrays of the live outputs, in order."""

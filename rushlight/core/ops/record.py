@@ -23,6 +23,8 @@ to the input's shape and casts it, so formulas read like the calculus.
 
 from __future__ import annotations
 
+from typing import Any
+
 REGISTRY: dict = {}          # name -> Op
 EXPORTS: list = []           # Export records, in order
 
@@ -46,6 +48,21 @@ class Op:
                  "body", "promotion", "out_dtype", "derivative", "node_name", "node", "groups",
                  "facts", "call", "cache", "multi", "upcast", "arity", "save_masks",
                  "non_differentiable", "decompose", "inverse", "donates")
+    params: tuple[str, ...]
+    rule: Any
+    numpy: Any
+    body: Any
+    promotion: Any
+    out_dtype: Any
+    derivative: Any
+    node_name: str
+    node: Any
+    groups: Any
+    call: Any
+    decompose: Any
+    inverse: Any
+    multi: int
+    donates: Any
 
     def __init__(self, name, family, inputs, **fields):
         self.name, self.family = name, family

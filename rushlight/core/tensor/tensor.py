@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from typing import TYPE_CHECKING, Any
 
 from ..autograd import engine
 from ..autograd.node import (
@@ -37,6 +38,15 @@ class Tensor:
     __slots__ = ("_storage", "_meta", "_requires_grad", "_grad_fn", "_base", "_output_nr",
                  "__dict__", "__weakref__")
     __module__ = "torch"
+    _storage: Any
+    _meta: Meta
+    _requires_grad: bool
+    _grad_fn: Any
+    _base: Any
+    _output_nr: int
+
+    if TYPE_CHECKING:  # the methods that ops publish are attached when they register
+        def __getattr__(self, name: str) -> Any: ...
 
     # Rare state lives in __dict__ and defaults here, so that a traced op pays nothing for it.
     _grad = None            # .grad

@@ -7,6 +7,7 @@ A `Value` is one immutable array: computed (``array`` is set), or pending (``op`
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from ..base.shapes import FLUSH_BYTES, Meta
 
@@ -15,6 +16,11 @@ class Value:
     """One array of a trace. `inputs` holds Values, Python numbers (runtime scalars) and None."""
 
     __slots__ = ("op", "inputs", "params", "meta", "array", "mark", "line", "__weakref__")
+    op: Any
+    params: Any
+    array: Any
+    mark: Any
+    line: Any
 
     def __init__(self, op, inputs, params, meta: Meta):
         self.op = op
