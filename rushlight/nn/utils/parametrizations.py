@@ -1,0 +1,5 @@
+"""Ready-made parametrizations, which are not implemented yet."""
+
+from rushlight.nn.utils._later import names_of
+
+__getattr__ = names_of("torch.nn.utils.parametrizations")
