@@ -1,7 +1,7 @@
 """`Parameter`, `Buffer`, and their uninitialized forms, whose shape is not known yet."""
 
 import rushlight
-from rushlight.core.tensor import Parameter
+from rushlight.core.tensor.tensor import Parameter
 
 __all__ = [
     "Buffer",

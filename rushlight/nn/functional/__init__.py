@@ -5,15 +5,22 @@ of its own are ops, collected here from the registry. The rest are compositions 
 files beside this one.
 """
 
-from rushlight.core import ops as _ops
+from rushlight.core.tensor.install import NAMESPACES
 from rushlight.nn.functional import _attention, _compositions, _distance, _losses
 
-__all__ = []
+_ops = NAMESPACES.get("nn.functional", {})
+__all__ = list(_ops)
 
 for _module in (_attention, _compositions, _distance, _losses):
     for _name in _module.__all__:
-        globals()[_name] = getattr(_module, _name)
-        __all__.append(_name)
-globals().update(_ops.functional)
-__all__.extend(name for name in _ops.functional if name not in __all__)
+        if _name not in _ops:
+            globals()[_name] = getattr(_module, _name)
+            __all__.append(_name)
+globals().update(_ops)
 del _module, _name
+
+
+def __getattr__(name):
+    raise AttributeError(
+        f"module 'torch.nn.functional' has no attribute {name!r} (rushlight does not have it yet)"
+    )

@@ -294,7 +294,7 @@ def multi_head_attention_forward(
         attn_mask, key_padding_mask = _widen(attn_mask, key_padding_mask)
 
     def heads(x):  # (S, N, E) to (N h, S, E / h)
-        return x.view(x.shape[0], batch * num_heads, head_dim).transpose(0, 1)
+        return x.reshape(x.shape[0], batch * num_heads, head_dim).transpose(0, 1)
 
     q = heads(q)
     k = heads(k) if static_k is None else _checked_static(static_k, "k", batch, num_heads, head_dim)

@@ -199,11 +199,8 @@ def poisson_nll_loss(
     else:
         values = input - target * (input + eps).log()
     if full:
-        # Where the term is not wanted its input is 1, so that no logarithm of 0 is taken.
-        large = target > 1
-        safe = rushlight.where(large, target, 1)
-        stirling = safe * safe.log() - safe + 0.5 * (2 * math.pi * safe).log()
-        values = values + rushlight.where(large, stirling, 0)
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        values = values + stirling.masked_fill(target <= 1, 0)
     return reduce_loss(values, reduction)
 
 
