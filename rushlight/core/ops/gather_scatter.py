@@ -36,8 +36,8 @@ def _grid(shape, dim, index):
 
 
 def _gather_rule(x, index, dim):
-    if len(x.shape) != len(index.shape) and not (x.numel == 1 and len(index.shape) <= 1
-                                                 and len(x.shape) <= 1):
+    if index.numel and len(x.shape) != len(index.shape) and not (
+            x.numel == 1 and len(index.shape) <= 1 and len(x.shape) <= 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     for axis, (n, size) in enumerate(zip(index.shape, x.shape)):
         if axis != dim and n > size:

@@ -132,10 +132,11 @@ def view_as(self, other):
 
 
 @export("torch", "Tensor")
-def reshape(input, *shape):  # noqa: A002
+def reshape(input, *sizes, shape=None):  # noqa: A002
     """The elements in another shape: a view where strides allow it, else a copy."""
     m = input._meta
-    wanted = infer_size(sizes_of(shape, "reshape(): argument 'shape'"), m.numel)
+    wanted = infer_size(sizes_of(sizes if shape is None else (shape,),
+                                 "reshape(): argument 'shape'"), m.numel)
     if view_strides(m, wanted) is not None:
         return _view(input, size=wanted)
     return _unsafe_view(input.clone(memory_format=None), size=wanted)
@@ -160,9 +161,9 @@ def _inverse(dims):
 
 
 @export("torch", "Tensor")
-def permute(input, *dims):  # noqa: A002
+def permute(input, *axes, dims=None):  # noqa: A002
     """The axes in another order."""
-    dims = sizes_of(dims, "permute(): argument 'dims'")
+    dims = sizes_of(axes if dims is None else (dims,), "permute(): argument 'dims'")
     ndim = len(input.shape)
     if len(dims) != ndim:
         raise RuntimeError("permute(sparse_coo): number of dimensions in the tensor input does "
@@ -248,9 +249,9 @@ _expand = view("expand", _expand_rule, {"x": lambda g, x_meta: g.sum_to_size(x_m
 
 
 @export("Tensor")
-def expand(self, *size, implicit=False):
+def expand(self, *sizes, size=None, implicit=False):
     """Axes of length one repeated without a copy; -1 keeps an axis."""
-    return _expand(self, size=sizes_of(size, "expand(): argument 'size'"))
+    return _expand(self, size=sizes_of(sizes if size is None else (size,), "expand(): argument 'size'"))
 
 
 @export("Tensor")

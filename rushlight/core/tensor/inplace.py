@@ -27,7 +27,7 @@ def write_out(out, result, name):
         for o, r in zip(out, result):
             write_out(o, r, name)
         kind = type(result)
-        return kind(*out) if hasattr(kind, "_fields") else \
+        return kind(out) if hasattr(kind, "_fields") else \
             kind(out) if kind is not tuple else tuple(out)
     if not isinstance(out, TENSOR[0]):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
