@@ -21,6 +21,7 @@ MODULES = (
     "random",
     "reductions",
     "sorting",
+    "statistics",
     "unary",
     "unary_math",
     "views",
