@@ -7,6 +7,7 @@ adding its name here.
 from importlib import import_module
 
 MODULES = (
+    "adaptive_pooling",
     "arithmetic",
     "binary_math",
     "comparison",
@@ -18,6 +19,7 @@ MODULES = (
     "memory",
     "movement",
     "padding",
+    "pooling",
     "random",
     "reductions",
     "sorting",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import operator
 
+from ..base.shapes import meta
+
 _CPP_NAMES = {
     "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
     "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
@@ -75,3 +77,28 @@ def need_tensor(value, function, name, position):
 def flat_shape(shape):
     """A shape as some of PyTorch's messages print it: ``1x1x4``."""
     return "x".join(map(str, shape))
+
+
+def channels_last(x):
+    """Whether PyTorch takes a batch of images or volumes to be in channels-last order."""
+    shape, strides = x.shape, x.strides
+    if len(shape) not in (4, 5) or x.contiguous or strides[1] == 0:
+        return False
+    least = 0
+    for axis in (1, *range(len(shape) - 1, 1, -1), 0):
+        if shape[axis] == 0 or strides[axis] < least or (axis == 0 and least == strides[1]):
+            return False
+        least = strides[axis] * max(shape[axis], 1)
+    return True
+
+
+def image_meta(dtype, shape, like):
+    """A result's Meta, channels last where the images it comes from are."""
+    shape = tuple(shape)
+    if len(shape) != len(like.shape) or not channels_last(like):
+        return meta(dtype, shape)
+    strides, step = [0] * len(shape), 1
+    for axis in (1, *range(len(shape) - 1, 1, -1), 0):
+        strides[axis] = step
+        step *= max(shape[axis], 1)
+    return meta(dtype, shape, tuple(strides))

@@ -10,7 +10,14 @@ its adjoint in x, `convolution_transpose` T(y, w) (transposed convolution), and 
 from __future__ import annotations
 
 from ..base.shapes import meta
-from .arguments import cpp_name, need_tensor, not_implemented_for, numbers
+from .arguments import (
+    channels_last,
+    cpp_name,
+    image_meta,
+    need_tensor,
+    not_implemented_for,
+    numbers,
+)
 from .record import export, primitive
 
 
@@ -34,7 +41,8 @@ def _check_types(x, weight, bias):
 
 
 def _convolution_rule(x, weight, bias, stride, padding, dilation, groups, size):
-    return meta(x.dtype, (x.shape[0], weight.shape[0], *size))
+    like = weight if channels_last(weight) else x
+    return image_meta(x.dtype, (x.shape[0], weight.shape[0], *size), like)
 
 
 convolution_op = primitive(

@@ -111,7 +111,8 @@ def average_pool(
     )
     if x.dtype.kind == "f":
         return total / np.asarray(divisor, x.dtype)
-    return (np.sign(total) * (np.abs(total) // divisor)).astype(x.dtype)  # C's division
+    quotient = np.abs(total) // np.abs(divisor)  # C's division rounds towards zero
+    return (np.sign(total) * np.sign(divisor) * quotient).astype(x.dtype)
 
 
 def average_pool_backward(
@@ -211,8 +212,9 @@ def fractional_max_pool(x, samples, kernel, out_spatial):
     flat = 0
     for axis in range(dims):
         flat = flat + positions[axis] * prod(spatial[axis + 1 :])
-    flat = flat.reshape((planes,) + tuple(out_spatial) + (-1,))
-    windows = np.take_along_axis(x.reshape(planes, -1), flat.reshape(planes, -1), 1)
+    flat = flat.reshape((planes,) + tuple(out_spatial) + (prod(kernel),))
+    rows = flat.reshape(planes, prod(flat.shape[1:]))
+    windows = np.take_along_axis(x.reshape(planes, prod(spatial)), rows, 1)
     windows = windows.reshape(flat.shape)
     careful = x.size > 0 and bool(np.isnan(x.max()))
     at = _argmax(windows, -1, careful)[..., None]
