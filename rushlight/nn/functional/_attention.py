@@ -35,9 +35,8 @@ def scaled_dot_product_attention(
             f"{_c_name(query)} key.dtype: {_c_name(key)} and value.dtype: {_c_name(value)} "
             "instead."
         )
-    if attn_mask is not None and not (
-        attn_mask.dtype in (rushlight.bool, rushlight.float32, query.dtype)
-    ):
+    mask_dtypes = (rushlight.bool, rushlight.float32, query.dtype)
+    if attn_mask is not None and attn_mask.dtype not in mask_dtypes:
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got "
             f"attn_mask.dtype: {_c_name(attn_mask)} and  query.dtype: {_c_name(query)} instead."

@@ -72,9 +72,10 @@ def _with_ties(named, given):
     for names in names_of.values():
         values = {id(given[name]): given[name] for name in names if name in given}
         if len(values) > 1:
+            tied = sorted(name for name in names if name in given)
             raise ValueError(
-                f"functional_call got multiple values for keys {sorted(n for n in names if n in given)}"
-                ", which are tied. Consider using tie_weights=False"
+                f"functional_call got multiple values for keys {tied}, which are tied. Consider "
+                "using tie_weights=False"
             )
         for value in values.values():
             for name in names:
