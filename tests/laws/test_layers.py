@@ -127,8 +127,11 @@ def level(name: str) -> int:
 DOORS = {
     "rushlight._files": {"rushlight.core.tensor"},
     "rushlight.autograd": {"rushlight.core.autograd", "rushlight.core.tensor"},
+    "rushlight.return_types": {"rushlight.core.ops"},
     "rushlight.storage": {"rushlight.core.tensor"},
     "rushlight._utils": {"rushlight.core.tensor"},
+    "rushlight.nn.functional": {"rushlight.core.tensor"},
+    "rushlight.nn.parameter": {"rushlight.core.tensor"},
     "rushlight.multiprocessing.reductions": {"rushlight.core.base", "rushlight.core.tensor"},
     "rushlight.optim._pointwise": {"rushlight.core.ops", "rushlight.core.tensor"},
     "rushlight.utils.data._utils": {"rushlight.core.runtime", "rushlight.core.tensor"},
