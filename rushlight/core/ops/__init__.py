@@ -24,6 +24,7 @@ MODULES = (
     "reductions",
     "sorting",
     "statistics",
+    "softmax",
     "unary",
     "unary_math",
     "views",

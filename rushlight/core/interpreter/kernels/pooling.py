@@ -69,7 +69,8 @@ def max_pool_backward(g, indices, spatial, disjoint=False):
     `disjoint` promises that no position was chosen twice.
     """
     planes, size = g.shape[0], prod(spatial)
-    flat = indices.reshape(planes, -1) + np.arange(0, planes * size, max(size, 1))[:planes, None]
+    flat = indices.reshape(planes, prod(g.shape[1:]))
+    flat = flat + (np.arange(planes) * size)[:, None]
     if disjoint:
         result = np.zeros(planes * size, g.dtype)
         result[flat.ravel()] = g.ravel()
@@ -80,16 +81,16 @@ def max_pool_backward(g, indices, spatial, disjoint=False):
 
 def pick_positions(x, indices):
     """Return x (planes, *S) at flat positions (planes, *T): the adjoint of max_pool_backward."""
-    flat = indices.reshape(indices.shape[0], -1)
-    picked = np.take_along_axis(x.reshape(x.shape[0], -1), flat, axis=1)
+    flat = indices.reshape(indices.shape[0], prod(indices.shape[1:]))
+    picked = np.take_along_axis(x.reshape(x.shape[0], prod(x.shape[1:])), flat, axis=1)
     return picked.reshape(indices.shape)
 
 
 def max_unpool(x, indices, spatial):
     """Put each value of x (planes, *T) at its flat position in zeros (planes, *spatial)."""
     result = np.zeros((x.shape[0], prod(spatial)), x.dtype)
-    flat = indices.reshape(x.shape[0], -1)
-    np.put_along_axis(result, flat, x.reshape(x.shape[0], -1), axis=1)
+    flat = (x.shape[0], prod(x.shape[1:]))
+    np.put_along_axis(result, indices.reshape(flat), x.reshape(flat), axis=1)
     return result.reshape((x.shape[0],) + tuple(spatial))
 
 
