@@ -18,6 +18,7 @@ MODULES = (
     "joining",
     "memory",
     "movement",
+    "normalization",
     "padding",
     "pooling",
     "random",
