@@ -49,12 +49,6 @@ from .core.tensor.generator import (
     get_rng_state,
     initial_seed,
     manual_seed,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
     seed,
     set_rng_state,
 )

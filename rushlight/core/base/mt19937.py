@@ -23,7 +23,6 @@ import numpy as np
 
 BLOCK = 624
 STATE_BYTES = 5056
-LEGACY_STATE_BYTES = 5048
 
 _SHIFT = 397
 _STRIDE = BLOCK - _SHIFT
@@ -208,16 +207,15 @@ def to_bytes(state):
 
 
 def from_bytes(data):
-    """The state that `data` (a uint8 array or bytes, of 5056 or the older 5048 bytes) describes.
+    """The state that `data` (a uint8 array or bytes, 5056 of them) describes.
 
     Raises RuntimeError for another size or for bytes that cannot be a Mersenne Twister's state.
     """
-    raw = bytes(np.asarray(data)) if not isinstance(data, (bytes, bytearray)) else bytes(data)
-    if len(raw) not in (STATE_BYTES, LEGACY_STATE_BYTES):
+    raw = data if isinstance(data, bytes) else np.asarray(data, dtype=np.uint8).tobytes()
+    if len(raw) != STATE_BYTES:
         raise RuntimeError(
-            f"Expected either a CPUGeneratorImplStateLegacy of size {LEGACY_STATE_BYTES} or a "
-            f"CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG state size to "
-            f"be {len(raw)}"
+            f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
+            f"state size to be {len(raw)}"
         )
     seed, left, seeded, used = _HEADER.unpack_from(raw)
     words = np.frombuffer(raw, dtype="<u8", count=BLOCK, offset=_HEADER.size)
@@ -225,9 +223,8 @@ def from_bytes(data):
     if not seeded or used > BLOCK or not (fresh or left == BLOCK + 1 - used):
         raise RuntimeError("Invalid mt19937 state")
     _, normal, _, has_normal = _SPARE.unpack_from(raw, _HEADER.size + 8 * BLOCK)
-    float_normal, has_float_normal = 0.0, False
-    if len(raw) == STATE_BYTES:
-        float_normal, has_float_normal = _FLOAT_SPARE.unpack_from(raw, LEGACY_STATE_BYTES)
+    float_spare = _HEADER.size + 8 * BLOCK + _SPARE.size
+    float_normal, has_float_normal = _FLOAT_SPARE.unpack_from(raw, float_spare)
     return GeneratorState(
         seed,
         words.astype(np.uint32),

@@ -302,7 +302,7 @@ def draw_rrelu_noise(state, values, low, high):
     return noise, state
 
 
-def draw_multinomial(state, weights, count, replacement=False):
+def draw_multinomial(state, weights, count, replacement=False, dtype=None):
     """`count` category numbers (int64) for each row of `weights` (n,) or (rows, n).
 
     Without replacement (or for one sample) each category gets weight / exponential, and the

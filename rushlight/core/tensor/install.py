@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ops.record import EXPORTS
-from . import indexing, methods  # noqa: F401 - builds every op's hot path, attaches operators
+from . import dropout, indexing, methods, random  # noqa: F401 - hot paths, operators, draws
 from .inplace import inplace_form, public_function
 from .tensor import Tensor
 
