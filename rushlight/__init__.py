@@ -30,6 +30,7 @@ from .core.base.shapes import Size
 from .core.tensor import install as _install
 from .core.tensor.construction import (
     arange,
+    as_tensor,
     empty,
     empty_like,
     empty_strided,

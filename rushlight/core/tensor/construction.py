@@ -326,6 +326,23 @@ def from_numpy(ndarray):
     return share_array(ndarray, dtype)
 
 
+def as_tensor(data, dtype=None, device=None):
+    """`data` as a tensor, without a copy where possible.
+
+    A tensor of the right dtype is returned as it is; an array shares its memory, as `from_numpy`;
+    numbers and sequences are copied, as `tensor`.
+    """
+    if isinstance(data, TENSOR[0]):
+        if device is not None:
+            check_device(device)
+        return data if dtype is None or data.dtype is dtype else data.to(dtype)
+    if isinstance(data, np.ndarray) and data.dtype.isnative:
+        made = from_numpy(data)
+        made = made if dtype is None or made.dtype is dtype else made.to(dtype)
+        return _finish(made, False, device)
+    return tensor(data, dtype=dtype, device=device)
+
+
 def share_array(ndarray, dtype, owner=None):
     """A tensor over an array's memory, seen as `dtype`."""
     size = ndarray.dtype.itemsize
@@ -380,6 +397,6 @@ def _size_type():
     return Size
 
 
-__all__ = ["arange", "contiguous_strides", "empty", "empty_like", "empty_strided", "from_numpy",
+__all__ = ["arange", "as_tensor", "contiguous_strides", "empty", "empty_like", "empty_strided", "from_numpy",
            "full", "full_like", "ones", "ones_like", "operator", "scalar_tensor", "tensor",
            "wrap", "zeros", "zeros_like"]

@@ -9,7 +9,7 @@ from ..base.device import check_device
 from ..base.shapes import meta, pointwise_meta
 from ..ops import arithmetic, comparison
 from ..ops.memory import cast_to, clone_op, copy_op, fill_op, is_contiguous_in, strides_for
-from ..ops.record import REGISTRY
+from ..ops.record import REGISTRY, export
 from ..trace.value import STATE
 from .dispatch import NUMBERS, prepare, value_of, wrap
 from .tensor import Tensor
@@ -32,6 +32,12 @@ def item(self):
 
 def _python_kind(d):
     return np.float64 if d.half else d.np
+
+
+@export("torch", "Tensor")
+def equal(input, other):  # noqa: A002
+    """Whether both have the same shape and the same elements: a Python bool."""
+    return input.shape == other.shape and bool((input._array() == other._array()).all())
 
 
 @method
