@@ -84,6 +84,9 @@ def collate_numpy_array_fn(batch, *, collate_fn_map=None):
     """Arrays as one tensor. TypeError for arrays of strings or objects."""
     if batch[0].dtype.kind in "SUO":
         raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
+    usual = (collate_fn_map or {}).get(rushlight.Tensor) is collate_tensor_fn
+    if usual and all(a.shape == batch[0].shape and a.dtype == batch[0].dtype for a in batch):
+        return rushlight.from_numpy(np.stack(batch))
     return collate([rushlight.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 
