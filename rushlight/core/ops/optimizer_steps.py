@@ -20,6 +20,8 @@ from ..base.shapes import meta, with_dtype
 from .record import Op
 from .step_program import StepProgram
 
+SMALL = 4096        # elements below which a parameter is updated together with others
+
 
 def output_metas(program: StepProgram, metas, scalar_metas) -> tuple:
     """The metas of a step's outputs: a parameter's own, and its state in the same memory order."""
@@ -58,12 +60,49 @@ def _run_step(*inputs, program, sets, owned=()):
         found, new = program.scalars(options, [float(array) for array in old])
         numbers.append(found)
         scalars_out += [np.asarray(value, array.dtype) for value, array in zip(new, old)]
-    outputs = []
+    outputs: list = [None] * (width * count)
+    alone, together = [], {}
     for i in range(count):
         arrays = inputs[i * width:(i + 1) * width]
-        outputs += _step_one(program, numbers[sets[i]], grads[i], arrays,
-                             owned[i * width:(i + 1) * width])
+        if arrays[0].size <= SMALL and all(
+                [a.flags.c_contiguous for a in arrays]) and grads[i].flags.c_contiguous:
+            kind = (sets[i], *[a.dtype for a in arrays])
+            together.setdefault(kind, []).append(i)
+        else:
+            alone.append(i)
+    for group in together.values():
+        if len(group) == 1:
+            alone += group
+        else:
+            _step_together(program, numbers[sets[group[0]]], grads, inputs, group, owned, outputs)
+    for i in alone:
+        place = slice(i * width, (i + 1) * width)
+        outputs[place] = _step_one(program, numbers[sets[i]], grads[i], inputs[place],
+                                   owned[place])
     return (*outputs, *scalars_out)
+
+
+def _compute_type(dtype):
+    return np.dtype(np.float32) if dtype.itemsize == 2 else dtype
+
+
+def _step_together(program, numbers, grads, inputs, group, owned, outputs):
+    """Small parameters end to end as one: a word of the rule costs one call for all of them."""
+    width = 1 + len(program.array_state)
+    joined = [np.concatenate([_flat(inputs[i * width + k], None) for i in group])
+              for k in range(width)]
+    gradient = np.concatenate([_flat(grads[i], None) for i in group])
+    program.run(numbers, gradient, joined, joined, _compute_type(joined[0].dtype))
+    for k, values in enumerate(joined):
+        start = 0
+        for i in group:
+            array = inputs[i * width + k]
+            own = owned[i * width + k] and array.flags.writeable
+            result = array if own else np.empty_like(array)
+            flat = _flat(result, None)
+            flat[:] = values[start:start + flat.size]
+            start += flat.size
+            outputs[i * width + k] = result
 
 
 def _step_one(program, numbers, gradient, arrays, owned):
@@ -81,10 +120,8 @@ def _step_one(program, numbers, gradient, arrays, owned):
     sources = [_flat(array, order) for array in arrays]
     targets = [source if result is array else _flat(result, order)
                for source, result, array in zip(sources, results, arrays)]
-    compute = sources[0].dtype
-    if compute.itemsize == 2:
-        compute = np.dtype(np.float32)
-    program.run(numbers, _flat(gradient, order), sources, targets, compute)
+    program.run(numbers, _flat(gradient, order), sources, targets,
+                _compute_type(sources[0].dtype))
     return results
 
 
