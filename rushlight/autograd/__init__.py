@@ -13,8 +13,11 @@ from ..core.tensor.function import BackwardNode, Function
 from ..core.tensor.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..core.tensor.tensor import Tensor
 
+# Bound here, as the name is a module's too: whoever imports the module leaves the function.
+from .gradcheck import gradcheck, gradgradcheck
+
 __all__ = ["BackwardNode", "Function", "Node", "RemovableHandle", "Variable", "backward",
-           "detect_anomaly", "enable_grad", "grad", "inference_mode",
+           "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
            "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "no_grad", "saved_tensors_hooks",
            "set_detect_anomaly", "set_grad_enabled"]
 
@@ -35,14 +38,12 @@ class Variable(metaclass=_VariableMeta):
         return made.requires_grad_(True) if requires_grad else made
 
 
-_SUBMODULES = ("function", "functional", "gradcheck", "graph", "anomaly_mode", "grad_mode",
+_SUBMODULES = ("function", "functional", "graph", "anomaly_mode", "grad_mode",
                "profiler", "forward_ad", "variable")
 
 
 def __getattr__(name):
     from importlib import import_module
-    if name in ("gradcheck", "gradgradcheck"):
-        return getattr(import_module(".gradcheck", __name__), name)
     if name in _SUBMODULES:
         try:
             return import_module("." + name, __name__)
