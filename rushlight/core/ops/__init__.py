@@ -7,6 +7,7 @@ adding its name here.
 from importlib import import_module
 
 MODULES = (
+    "activations",
     "adaptive_pooling",
     "arithmetic",
     "binary_math",
@@ -21,6 +22,7 @@ MODULES = (
     "normalization",
     "padding",
     "pooling",
+    "products",
     "random",
     "reductions",
     "sorting",
