@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from .core.tensor.generator import (
+from . import (
     Generator,
     default_generator,
     get_rng_state,
