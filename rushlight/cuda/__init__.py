@@ -38,8 +38,8 @@ __all__ = [
 
 def _raise(*args, **kwargs):
     raise RuntimeError(
-        "Found no NVIDIA driver on your system: rushlight has no CUDA backend in this build. Choose "
-        "the device with `'cuda' if torch.cuda.is_available() else 'cpu'`."
+        "Found no NVIDIA driver on your system: rushlight has no CUDA backend in this build. "
+        "Choose the device with `'cuda' if torch.cuda.is_available() else 'cpu'`."
     )
 
 

@@ -186,7 +186,7 @@ def test_errors_and_warnings():
         gradcheck(lambda x: x, (real(2, requires_grad=False),))
     with pytest.raises(RuntimeError, match="The 0th input has a dimension with stride 0"):
         gradcheck(lambda x: x * x, (real(1).detach().expand(3).requires_grad_(),))
-    with pytest.warns(UserWarning, match="Input #0 requires gradient and is not a double precision"):
+    with pytest.warns(UserWarning, match="Input #0 requires gradient and is not a double"):
         gradcheck(lambda x: x * 2, (torch.ones(2, requires_grad=True),), eps=1e-2)
     with pytest.raises(AssertionError, match="at least one of check_forward_ad or"):
         gradcheck(lambda x: x, (real(2),), check_backward_ad=False)

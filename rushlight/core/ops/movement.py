@@ -1,4 +1,4 @@
-"""Rearranging elements: flip, roll, repeat, triangles, diagonals, and the copying forms of views."""
+"""Rearranging elements: flip, roll, repeat, triangles, diagonals, the copying forms of views."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from ..base import dtypes as dt
 from ..base.shapes import meta, wrap_dim
-from .reductions import wrap_dims
 from .record import export, primitive
+from .reductions import wrap_dims
 from .views import sizes_of
 
 flip_op = primitive("flip", "movement", "x", lambda x, dims: meta(x.dtype, x.shape),

@@ -158,7 +158,7 @@ def aminmax(input, *, dim=None, keepdim=False):  # noqa: A002
         return kind((low, high))
     dim = wrap_dim(dim, input.ndim)
     if input.ndim and input.shape[dim] == 0:
-        raise RuntimeError(f"aminmax(): cannot compute aminmax over an empty dimension as the "
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the "
                            "operation has no identity.")
     dims = (dim,) if input.ndim else ()
     return kind((rushlight.amin(input, dims, keepdim), rushlight.amax(input, dims, keepdim)))

@@ -251,7 +251,8 @@ _expand = view("expand", _expand_rule, {"x": lambda g, x_meta: g.sum_to_size(x_m
 @export("Tensor")
 def expand(self, *sizes, size=None, implicit=False):
     """Axes of length one repeated without a copy; -1 keeps an axis."""
-    return _expand(self, size=sizes_of(sizes if size is None else (size,), "expand(): argument 'size'"))
+    given = sizes if size is None else (size,)
+    return _expand(self, size=sizes_of(given, "expand(): argument 'size'"))
 
 
 @export("Tensor")

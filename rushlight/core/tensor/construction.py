@@ -397,6 +397,6 @@ def _size_type():
     return Size
 
 
-__all__ = ["arange", "as_tensor", "contiguous_strides", "empty", "empty_like", "empty_strided", "from_numpy",
-           "full", "full_like", "ones", "ones_like", "operator", "scalar_tensor", "tensor",
+__all__ = ["arange", "as_tensor", "contiguous_strides", "empty", "empty_like", "empty_strided",
+           "from_numpy", "full", "full_like", "ones", "ones_like", "operator", "scalar_tensor", "tensor",
            "wrap", "zeros", "zeros_like"]
