@@ -1,4 +1,4 @@
-"""Layer, group, batch, instance, root-mean-square and local response normalisation.
+"""Layer, group, batch, instance and root-mean-square normalisation.
 
 The first derivatives are kernels. Where a derivative will itself be differentiated
 (``create_graph=True``) the same formula is evaluated with public ops, so any order follows.
@@ -414,23 +414,3 @@ def torch_instance_norm(input, weight, bias, running_mean, running_var,  # noqa:
     """See `torch.nn.functional.instance_norm`."""
     return _instance_norm(input, weight, bias, running_mean, running_var, use_input_stats,
                           momentum, eps)
-
-
-@export("nn.functional")
-def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):  # noqa: A002
-    """x / (k + alpha * mean of x^2 over `size` neighbouring channels) ** beta."""
-    from .padding import constant_pad_nd
-    from .pooling import avg_pool2d
-    shape = tuple(input.shape)
-    if len(shape) < 3:
-        raise ValueError("Expected 3D or higher dimensionality                          input "
-                         f"(got {len(shape)} dimensions)")
-    if input.numel() == 0:
-        return input
-    rest = 1
-    for n in shape[2:]:
-        rest *= n
-    squares = input.mul(input).reshape(shape[0], 1, shape[1], rest)
-    padded = constant_pad_nd(squares, (0, 0, size // 2, (size - 1) // 2))
-    mean = avg_pool2d(padded, (size, 1), 1).reshape(shape)
-    return input / mean.mul(alpha).add(k).pow(beta)

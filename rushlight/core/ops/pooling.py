@@ -298,34 +298,6 @@ def avg_pool3d(input, kernel_size, stride=(), padding=0, ceil_mode=False,  # noq
                          count_include_pad, divisor_override)
 
 
-def _lp_pool(dims, pool, input, norm_type, kernel_size, stride, ceil_mode):  # noqa: A002
-    norm_type = float(norm_type)
-    kernel = numbers(kernel_size, dims, f"lp_pool{dims}d", "kernel_size")
-    count = 1
-    for k in kernel:
-        count *= k
-    mean = pool(input.pow(norm_type), kernel_size, () if stride is None else stride, 0, ceil_mode)
-    return (mean.sign() * mean.abs().relu()).mul(count).pow(1.0 / norm_type)
-
-
-@export("nn.functional")
-def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):  # noqa: A002
-    """(sum of x ** p) ** (1 / p) over each window of (N, C, L)."""
-    return _lp_pool(1, avg_pool1d, input, norm_type, kernel_size, stride, ceil_mode)
-
-
-@export("nn.functional")
-def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):  # noqa: A002
-    """(sum of x ** p) ** (1 / p) over each window of (N, C, H, W)."""
-    return _lp_pool(2, avg_pool2d, input, norm_type, kernel_size, stride, ceil_mode)
-
-
-@export("nn.functional")
-def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):  # noqa: A002
-    """(sum of x ** p) ** (1 / p) over each window of (N, C, D, H, W)."""
-    return _lp_pool(3, avg_pool3d, input, norm_type, kernel_size, stride, ceil_mode)
-
-
 # The inverse of maximum pooling --------------------------------------------------------------
 
 _UNPOOL = {

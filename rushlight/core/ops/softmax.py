@@ -95,13 +95,6 @@ def functional_log_softmax(input, dim=None, _stacklevel=3, dtype=None):  # noqa:
     return _along(log_softmax_op, "log_softmax", input, dim, dtype)
 
 
-@export("nn.functional")
-def softmin(input, dim=None, _stacklevel=3, dtype=None):  # noqa: A002
-    """softmax(-x) along `dim`."""
-    dim = _default_dim("softmin", len(input.shape)) if dim is None else dim
-    return _along(softmax_op, "softmax", -input, dim, dtype)
-
-
 @export("torch", name="_softmax_backward_data")
 def softmax_backward_data(grad_output, output, dim, input_dtype):
     """The gradient of softmax from that of its result."""

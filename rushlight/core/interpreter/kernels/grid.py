@@ -141,3 +141,8 @@ def _fold_in(place, size, padding, align_corners):
     outside = ~((place > 0) & (place < size - 1))
     sign = np.where(outside, kind(0), sign)
     return np.minimum(np.fmax(place, kind(0)), kind(size - 1)), sign
+
+
+def affine_base_grid_like(theta, spatial, align_corners):
+    """affine_base_grid in theta's dtype."""
+    return affine_base_grid(spatial, align_corners, theta.dtype.type)

@@ -9,6 +9,7 @@ without, computed in the precision PyTorch uses (float32 unless the image is flo
 floor of a rounded product decides which pixel is read.
 """
 
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from .padding import add_along
 
 
+@lru_cache(maxsize=512)
 def taps(
     mode, size, count, align_corners=False, factor=None, antialias=False, dtype=np.float32,
     dimensions=2,
@@ -51,6 +53,38 @@ def taps(
     weights = cubic_weights(position - low)
     index = low.astype(np.int64) + np.arange(-1, 3)[:, None]
     return np.clip(index, 0, size - 1), np.stack(weights)
+
+
+def upsample(x, mode, size, align_corners, factors, antialias):
+    """Resize x (N, C, *S) to (N, C, *size)."""
+    planes = x.reshape((x.shape[0] * x.shape[1],) + x.shape[2:])
+    kind = np.float32 if x.dtype == np.uint8 else x.dtype.type
+    per_dimension = _all_taps(x.shape[2:], mode, size, align_corners, factors, antialias, kind)
+    if x.dtype == np.uint8 and not mode.startswith("nearest"):
+        y = planes.astype(np.float32)
+        for axis in reversed(range(len(size))):  # bytes again after each dimension, as PyTorch
+            y = _apply(y, *per_dimension[axis], axis + 1)
+            y = np.clip(np.floor(y + np.float32(0.5)), 0, 255)
+        y = y.astype(np.uint8)
+    else:
+        y = resample(planes, per_dimension)
+    return y.reshape(x.shape[:2] + tuple(size))
+
+
+def upsample_backward(g, mode, size, align_corners, factors, antialias):
+    """The adjoint of upsample: (N, C, *T) -> (N, C, *size)."""
+    planes = g.reshape((g.shape[0] * g.shape[1],) + g.shape[2:])
+    per_dimension = _all_taps(
+        size, mode, g.shape[2:], align_corners, factors, antialias, g.dtype.type
+    )
+    return resample_backward(planes, per_dimension, size).reshape(g.shape[:2] + tuple(size))
+
+
+def _all_taps(spatial, mode, size, align_corners, factors, antialias, kind):
+    return [
+        taps(mode, n, count, align_corners, factor, antialias, kind, len(size))
+        for n, count, factor in zip(spatial, size, factors, strict=True)
+    ]
 
 
 def resample(x, per_dimension):
