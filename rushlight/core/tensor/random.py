@@ -319,6 +319,8 @@ def multinomial(input, num_samples, replacement=False, *, generator=None, out=No
     """
     need_tensor(input, "multinomial", "input", 1)
     _check_weights(input, num_samples, replacement)
+    if out is not None and out.dtype is not dt.int64:
+        raise RuntimeError(f"multinomial expects Long tensor out, got: {scalar_name(out.dtype)}")
     replacement = bool(replacement)
     params = (int(num_samples), replacement, dt.int64)
     return _sample(ops.multinomial_op, (input.detach(),), params, generator, out, "multinomial")
