@@ -26,6 +26,7 @@ MODULES = (
     "padding",
     "pooling",
     "products",
+    "quantiles",
     "random",
     "reductions",
     "sorting",

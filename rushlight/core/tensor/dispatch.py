@@ -458,7 +458,10 @@ def write(tensor, value: Value) -> None:
 def constant(array, m=None):
     """A tensor over a realized array that nobody else holds."""
     if m is None:
+        import numpy as np
+
         from ..base.dtypes import from_numpy_dtype
+        array = np.asarray(array, order="C")
         m = meta(from_numpy_dtype(array.dtype), array.shape)
     return wrap(leaf(array, m), m)
 

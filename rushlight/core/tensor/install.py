@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from ..ops.record import EXPORTS
-from . import dropout, indexing, methods, random  # noqa: F401 - hot paths, operators, draws
+from . import (  # noqa: F401 - hot paths, operators, draws
+    data_dependent,
+    dropout,
+    indexing,
+    methods,
+    queries,
+    random,
+    sequences,
+)
 from .inplace import inplace_form, public_function
 from .tensor import Tensor
 
@@ -32,3 +40,5 @@ def install() -> None:
 
 
 install()
+TORCH.update(queries.EXPORTS)
+TORCH.update(sequences.EXPORTS)
