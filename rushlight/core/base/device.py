@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_TYPES = ("cpu", "cuda", "mps", "meta", "xpu", "xla", "mkldnn", "opengl", "opencl", "ideep", "hip",
-          "ve", "fpga", "maia", "vulkan", "hpu", "mtia", "privateuseone", "lazy", "ipu", "vulkan")
+_TYPES = ("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga",
+          "maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone")
 
 
 class device:  # noqa: N801

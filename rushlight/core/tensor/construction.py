@@ -11,9 +11,8 @@ from ..base.device import check_device
 from ..base.shapes import contiguous_strides, meta
 from ..ops.memory import fill_op, strides_for
 from ..ops.views import sizes_of
-from ..trace.value import STATE, leaf
+from ..trace.value import STATE
 from .dispatch import TENSOR, alias, constant, wrap
-from .storage import UntypedStorage, _owner
 
 
 def _finish(tensor, requires_grad, device=None, pin_memory=False, layout=None):
@@ -26,12 +25,21 @@ def _finish(tensor, requires_grad, device=None, pin_memory=False, layout=None):
     return tensor
 
 
-def _dtype(dtype):
-    if dtype is None:
-        return dt.get_default_dtype()
-    if not isinstance(dtype, dt.dtype):
-        raise TypeError(f"dtype must be torch.dtype, not {type(dtype).__name__}")
-    return dtype
+_PYTHON_TYPES = {float: dt.float64, int: dt.int64, bool: dt.bool_, complex: dt.complex128}
+
+
+def as_dtype(dtype, function):
+    """A dtype argument; Python's number types are taken for their widest dtypes."""
+    if isinstance(dtype, dt.dtype):
+        return dtype
+    if dtype in _PYTHON_TYPES:
+        return _PYTHON_TYPES[dtype]
+    raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not "
+                    f"{type(dtype).__name__}")
+
+
+def _dtype(dtype, function="empty"):
+    return dt.get_default_dtype() if dtype is None else as_dtype(dtype, function)
 
 
 def _size(size, name="empty"):
@@ -194,209 +202,6 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
     return _into(out, made) if out is not None else _finish(made, requires_grad, device)
 
 
-def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
-    """A new tensor holding a copy of `data`: a number, nested sequences, an array.
-
-    The dtype is inferred (Python floats get the default dtype) unless given. Raises ValueError for
-    ragged sequences, TypeError and RuntimeError for elements that are no numbers.
-    """
-    if isinstance(data, TENSOR[0]):
-        import warnings
-        warnings.warn(
-            "To copy construct from a tensor, it is recommended to use "
-            "sourceTensor.detach().clone() or sourceTensor.detach().clone().requires_grad_(True), "
-            "rather than torch.tensor(sourceTensor).", UserWarning, stacklevel=2)
-        made = data.detach().clone()
-        if dtype is not None:
-            made = made.to(dtype)
-        return _finish(made, requires_grad, device)
-    return _finish(constant(*_array_of(data, dtype)), requires_grad, device)
-
-
-def _array_of(data, dtype):
-    if isinstance(data, (np.ndarray, np.generic)):
-        array = np.asarray(data)
-        inferred = dt.from_numpy_dtype(array.dtype)
-        array = np.array(array.astype(array.dtype.newbyteorder("=")), order="C")
-    else:
-        shape = []
-        leaves = _flatten(data, shape, 0)
-        inferred = _infer_dtype(leaves)
-        target = dtype or inferred
-        try:
-            if target.category == 1:
-                array = _integers(leaves, target).reshape(shape)
-            elif target is dt.bool_:
-                array = np.array([bool(v) for v in leaves], np.bool_).reshape(shape)
-            elif target.half:
-                array = np.array(leaves, np.float64).astype(np.float32).astype(
-                    target.np).reshape(shape)
-            else:
-                array = np.array(leaves, target.np).reshape(shape)
-        except OverflowError as error:
-            raise RuntimeError(f"Overflow when unpacking long: {error}") from None
-        return array, meta(target, array.shape)
-    if dtype is not None and dtype is not inferred:
-        array = array.astype(dtype.np)
-        inferred = dtype
-    return array, meta(inferred, array.shape)
-
-
-def _integers(leaves, target):
-    if any(isinstance(v, float) for v in leaves):
-        return np.array([int(v) for v in leaves], np.int64).astype(target.np)
-    if any(isinstance(v, complex) for v in leaves):
-        raise RuntimeError("value cannot be converted to type int64_t without overflow")
-    if target is dt.uint64:
-        return np.array(leaves, np.uint64)
-    return np.array(leaves, np.int64).astype(target.np)
-
-
-def _infer_dtype(leaves):
-    if not leaves:
-        return dt.get_default_dtype()
-    best = None
-    for value in leaves:
-        kind = type(value)
-        found = dt.bool_ if kind is bool else dt.int64 if kind is int else None
-        if found is None:
-            if isinstance(value, np.generic):
-                found = dt.from_numpy_dtype(value.dtype)
-            elif isinstance(value, complex):
-                found = dt.get_default_dtype().to_complex()
-            else:
-                found = dt.get_default_dtype()
-        if found is best:
-            continue
-        from ..base.promotion import promote_types
-        best = found if best is None else promote_types(best, found)
-    return best
-
-
-def _flatten(data, shape, depth):
-    """The leaves of nested sequences; `shape` is filled and checked on the way."""
-    if isinstance(data, TENSOR[0]):
-        data = data.tolist() if data.ndim else data.item()
-    if isinstance(data, np.ndarray):
-        data = data.tolist() if data.ndim else data.item()
-    if isinstance(data, (bool, int, float, complex, np.generic)):
-        return [data]
-    if isinstance(data, (str, bytes)):
-        raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
-    try:
-        items = list(data)
-    except TypeError:
-        index = getattr(data, "__index__", None) or getattr(data, "__float__", None)
-        if index is None:
-            raise RuntimeError(f"Could not infer dtype of {type(data).__name__}") from None
-        return [index()]
-    if depth == len(shape):
-        shape.append(len(items))
-    elif shape[depth] != len(items):
-        raise ValueError(f"expected sequence of length {shape[depth]} at dim {depth} "
-                         f"(got {len(items)})")
-    leaves = []
-    for i, item in enumerate(items):
-        scalar = isinstance(item, (bool, int, float, complex, np.generic))
-        if scalar and depth + 1 < len(shape):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got "
-                            f"{type(item).__name__}") if i == 0 else ValueError(
-                f"expected sequence of length {shape[depth + 1]} at dim {depth + 1} (got 0)")
-        if not scalar and i and depth + 1 == len(shape) and not getattr(item, "shape", True) == ():
-            raise TypeError(f"must be real number, not {type(item).__name__}")
-        if scalar:
-            leaves.append(item)
-        else:
-            leaves.extend(_flatten(item, shape, depth + 1))
-    return leaves
-
-
-def from_numpy(ndarray):
-    """A tensor over an array's own memory: changes on either side show on the other.
-
-    Raises TypeError for anything that is no array or has no matching dtype, ValueError for
-    negative strides.
-    """
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    dtype = dt.from_numpy_dtype(ndarray.dtype)
-    if not ndarray.dtype.isnative:
-        raise ValueError("given numpy array has byte order different from the native byte order. "
-                         "Conversion between byte orders is currently not supported.")
-    return share_array(ndarray, dtype)
-
-
-def as_tensor(data, dtype=None, device=None):
-    """`data` as a tensor, without a copy where possible.
-
-    A tensor of the right dtype is returned as it is; an array shares its memory, as `from_numpy`;
-    numbers and sequences are copied, as `tensor`.
-    """
-    if isinstance(data, TENSOR[0]):
-        if device is not None:
-            check_device(device)
-        return data if dtype is None or data.dtype is dtype else data.to(dtype)
-    if isinstance(data, np.ndarray) and data.dtype.isnative:
-        made = from_numpy(data)
-        made = made if dtype is None or made.dtype is dtype else made.to(dtype)
-        return _finish(made, False, device)
-    return tensor(data, dtype=dtype, device=device)
-
-
-def share_array(ndarray, dtype, owner=None):
-    """A tensor over an array's memory, seen as `dtype`."""
-    size = ndarray.dtype.itemsize
-    if any(s < 0 for s in ndarray.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative "
-            "strides are not currently supported. (You can probably work around this by making a "
-            "copy of your array with array.copy().)")
-    if any(s % size for s in ndarray.strides):
-        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy "
-                         "the numpy array to reallocate the memory.")
-    strides = tuple(s // size for s in ndarray.strides)
-    if not ndarray.flags.writeable:
-        import warnings
-        warnings.warn(
-            "The given NumPy array is not writable, and PyTorch does not support non-writable "
-            "tensors. This means writing to this tensor will result in undefined behavior. You "
-            "may want to copy the array to protect its data or make it writable before converting "
-            "it to a tensor. This type of warning will be suppressed for the rest of this "
-            "program.", UserWarning, stacklevel=3)
-    m = meta(dtype, ndarray.shape, strides)
-    if ndarray.size == 0:
-        return _zeros(meta(dtype, ndarray.shape))
-    span = 1 + sum((n - 1) * s for n, s in zip(ndarray.shape, strides))
-    flat = np.lib.stride_tricks.as_strided(ndarray, (span,), (size,), subok=False,
-                                           writeable=ndarray.flags.writeable)
-    storage = UntypedStorage(leaf(flat, meta(dtype, (span,))))
-    storage.expose(owner if owner is not None else ndarray if not isinstance(
-        ndarray.base, np.ndarray) else _owner(ndarray))
-    return alias(storage, m)
-
-
-def legacy_tensor(cls, data, device=None):
-    """``Tensor(2, 3)``, ``Tensor([1, 2])``, ``Tensor(other)``, ``Tensor()``."""
-    base = TENSOR[0]
-    if len(data) == 1 and isinstance(data[0], base):
-        made = data[0].detach() if cls is base else data[0]
-        if made.dtype is not dt.get_default_dtype() and cls is base:
-            raise TypeError(f"expected {dt.get_default_dtype()} (got {made.dtype})")
-    elif len(data) == 1 and not hasattr(data[0], "__index__") and \
-            not isinstance(data[0], tuple(filter(None, (_size_type(),)))):
-        if not isinstance(data[0], (list, tuple, np.ndarray)):
-            raise TypeError(f"new(): data must be a sequence (got {type(data[0]).__name__})")
-        made = constant(*_array_of(data[0], dt.get_default_dtype()))
-    else:
-        made = empty(*(data or (0,)))
-    return made if cls is base else made.as_subclass(cls)
-
-
-def _size_type():
-    from ..base.shapes import Size
-    return Size
-
-
-__all__ = ["arange", "as_tensor", "contiguous_strides", "empty", "empty_like", "empty_strided",
-           "from_numpy", "full", "full_like", "ones", "ones_like", "operator", "scalar_tensor", "tensor",
-           "wrap", "zeros", "zeros_like"]
+__all__ = ["arange", "contiguous_strides", "empty", "empty_like", "empty_strided", "full",
+           "full_like", "ones", "ones_like", "operator", "scalar_tensor", "wrap", "zeros",
+           "zeros_like"]

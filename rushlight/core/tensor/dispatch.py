@@ -271,8 +271,11 @@ def as_operand(operand, op, position):
         for kind in (bool, int, float, complex):
             if isinstance(operand, kind):
                 return kind(operand)
-    if isinstance(operand, np.ndarray) and operand.ndim == 0:
-        return operand.item()
+    if isinstance(operand, np.ndarray):
+        from .exchange import array_dtype
+        if operand.ndim == 0:
+            return operand.item()
+        return constant(operand.copy(order="C"), meta(array_dtype(operand), operand.shape))
     index = getattr(operand, "__index__", None)
     if index is not None and not isinstance(operand, TENSOR[0]):
         return index()

@@ -17,7 +17,7 @@ _TOO_MANY = "too many indices for tensor of dimension {}"
 
 def _as_index_tensor(item):
     """A list or array of indices as a tensor."""
-    from .construction import tensor
+    from .from_data import tensor
     if isinstance(item, np.ndarray):
         return tensor(item)
     return tensor(item, dtype=dt.int64) if not len(item) else tensor(item)

@@ -11,6 +11,7 @@ from ..ops import arithmetic, comparison
 from ..ops.memory import cast_to, clone_op, copy_op, fill_op, is_contiguous_in, strides_for
 from ..ops.record import REGISTRY, export
 from ..trace.value import STATE
+from . import exchange  # noqa: F401 - attaches the conversions to Python and NumPy
 from .dispatch import NUMBERS, prepare, value_of, wrap
 from .tensor import Tensor
 
@@ -21,103 +22,10 @@ def method(function):
     return function
 
 
-@method
-def item(self):
-    """The one element as a Python number. RuntimeError for more than one element."""
-    if self._meta.numel != 1:
-        raise RuntimeError(f"a Tensor with {self._meta.numel} elements cannot be converted to "
-                           "Scalar")
-    return self._array().reshape(()).astype(_python_kind(self._meta.dtype)).item()
-
-
-def _python_kind(d):
-    return np.float64 if d.half else d.np
-
-
 @export("torch", "Tensor")
 def equal(input, other):  # noqa: A002
     """Whether both have the same shape and the same elements: a Python bool."""
     return input.shape == other.shape and bool((input._array() == other._array()).all())
-
-
-@method
-def tolist(self):
-    """The elements as nested lists of Python numbers (a number for zero dims)."""
-    array = self._array()
-    return array.astype(np.float64).tolist() if self._meta.dtype.half else array.tolist()
-
-
-@method
-def numpy(self, *, force=False):
-    """The elements as a NumPy array over the same memory.
-
-    RuntimeError for a tensor that requires grad (use ``.detach().numpy()``), TypeError for a dtype
-    NumPy has not.
-    """
-    if self.requires_grad:
-        if not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use "
-                               "tensor.detach().numpy() instead.")
-        return self.detach().numpy()
-    if self._meta.dtype is dt.bfloat16:
-        raise TypeError("Got unsupported ScalarType BFloat16")
-    from ..ops.core_views import as_strided_array, in_memory_order
-    storage = self._storage
-    array = storage.own_array()
-    from .storage import _owner, flat_memory
-    flat = flat_memory(array)
-    if flat.size == 0 or self._meta.numel == 0:
-        return np.empty(self._meta.shape, self._meta.np)
-    storage.expose(_owner(flat))
-    made = as_strided_array(storage.value.array, self._meta)
-    owner = storage.exposed[0]
-    if owner is not None:
-        # The exported array's base is the owner itself, so that its reference count tells.
-        made = np.ndarray(self._meta.shape, self._meta.np, in_memory_order(owner),
-                          made.__array_interface__["data"][0]
-                          - owner.__array_interface__["data"][0], self._meta.byte_strides)
-    return made
-
-
-@method
-def __array__(self, dtype=None, copy=None):
-    """NumPy's protocol."""
-    array = self.numpy()
-    return array if dtype is None else array.astype(dtype, copy=False)
-
-
-Tensor.__array_priority__ = 1000
-
-
-@method
-def __bool__(self):
-    n = self._meta.numel
-    if n != 1:
-        raise RuntimeError("Boolean value of Tensor with no values is ambiguous" if n == 0 else
-                           "Boolean value of Tensor with more than one value is ambiguous")
-    return bool(self._array().reshape(()).item())
-
-
-@method
-def __float__(self):
-    return float(self.item())
-
-
-@method
-def __int__(self):
-    return int(self.item())
-
-
-@method
-def __complex__(self):
-    return complex(self.item())
-
-
-@method
-def __index__(self):
-    if self._meta.numel != 1 or self._meta.dtype.category > 1:
-        raise TypeError("only integer tensors of a single element can be converted to an index")
-    return int(self.item())
 
 
 @method
@@ -179,8 +87,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False,
     return self.clone(memory_format=memory_format) if copy else self
 
 
-@method
-def type(self, dtype=None, non_blocking=False):  # noqa: A001
+def _type(self, dtype=None, non_blocking=False):
     """The type's name (``'torch.FloatTensor'``), or this tensor in another dtype."""
     if dtype is None:
         from ..autograd.node import _TYPE_NAMES
@@ -192,6 +99,10 @@ def type(self, dtype=None, non_blocking=False):  # noqa: A001
             raise ValueError(f"invalid type: '{dtype}'")
         dtype = dt.DTYPES[found[0]]
     return self.to(getattr(dtype, "_dtype", dtype))
+
+
+_type.__name__ = "type"        # the builtin keeps its name in this module
+method(_type)
 
 
 @method
@@ -364,7 +275,7 @@ def __format__(self, spec):
 @method
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """`torch.tensor` with this tensor's dtype as the default."""
-    from .construction import tensor
+    from .from_data import tensor
     if isinstance(data, Tensor):
         return tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
     return tensor(data, dtype=dtype or self.dtype, device=device, requires_grad=requires_grad)

@@ -61,7 +61,7 @@ class Tensor:
     _name = None
 
     def __new__(cls, *data, device=None, **options):
-        from .construction import legacy_tensor
+        from .from_data import legacy_tensor
         return legacy_tensor(cls, data, device)
 
     def __init__(self, *data, **options):
