@@ -2,7 +2,7 @@
 
 import enum
 
-from ..core.tensor.exchange import from_dlpack, to_dlpack
+from rushlight import from_dlpack
 
 __all__ = ["DLDeviceType", "from_dlpack", "to_dlpack"]
 
@@ -25,3 +25,8 @@ class DLDeviceType(enum.IntEnum):
     kDLWebGPU = 15
     kDLHexagon = 16
     kDLMAIA = 17
+
+
+def to_dlpack(tensor):
+    """A DLPack capsule over the memory of `tensor`; it can be used once."""
+    return tensor.__dlpack__()

@@ -204,11 +204,6 @@ def from_dlpack(ext_tensor, *, device=None, copy=None):
     return made.clone() if copy else made
 
 
-def to_dlpack(tensor):
-    """A DLPack capsule over the memory of `tensor`; it can be used once."""
-    return tensor.__dlpack__()
-
-
 def _method(function):
     setattr(Tensor, function.__name__, function)
     return function
