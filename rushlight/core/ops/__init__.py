@@ -20,6 +20,7 @@ MODULES = (
     "indexing",
     "interpolation",
     "joining",
+    "losses_core",
     "memory",
     "movement",
     "normalization",

@@ -110,3 +110,42 @@ def _log_add(*values):
     for other in values[1:]:
         result = np.logaddexp(result, other)
     return result
+
+
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
+    """Return the losses (N,); targets (N, S) or all in a row."""
+    targets = _checked(log_probs, targets, input_lengths, target_lengths)
+    loss, _ = ctc_alpha(log_probs, targets, input_lengths, target_lengths, blank)
+    return np.where(np.isinf(loss), 0, loss) if zero_infinity else loss
+
+
+def ctc_loss_backward(g, log_probs, targets, input_lengths, target_lengths, blank, zero_infinity):
+    """The gradient of sum(g * ctc_loss) in log_probs; alpha is computed again."""
+    targets = _checked(log_probs, targets, input_lengths, target_lengths)
+    how = (targets, input_lengths, target_lengths)
+    loss, alpha = ctc_alpha(log_probs, *how, blank)
+    return ctc_backward(g, log_probs, *how, loss, alpha, blank, zero_infinity)
+
+
+def _checked(log_probs, targets, input_lengths, target_lengths):
+    """Targets as (N, longest), after PyTorch's checks of the lengths."""
+    steps, batch = log_probs.shape[:2]
+    if batch and input_lengths.max() > steps:
+        raise RuntimeError(
+            f"Expected input_lengths to have value at most {steps}, but got value "
+            f"{input_lengths.max()} (while checking arguments for ctc_loss_cpu)"
+        )
+    if targets.ndim == 2:
+        if batch and target_lengths.max() > targets.shape[1]:
+            raise RuntimeError(
+                f"Expected tensor to have size at least {target_lengths.max()} at dimension 1, but "
+                f"got size {targets.shape[1]} for argument #2 'targets' (while checking arguments "
+                "for ctc_loss_cpu)"
+            )
+        return targets.astype(np.int64, copy=False)
+    longest = int(target_lengths.max()) if batch else 0
+    padded = np.zeros((batch, longest), np.int64)
+    starts = np.cumsum(target_lengths) - target_lengths
+    for n in range(batch):
+        padded[n, : target_lengths[n]] = targets[starts[n] : starts[n] + target_lengths[n]]
+    return padded
