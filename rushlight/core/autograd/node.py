@@ -17,6 +17,10 @@ from typing import Any
 from ..base.errors import describe_line
 from ..trace.value import STATE
 
+# Note [inference tensors]: what inference mode makes has this version in its storage. It equals
+# nothing, itself included, so every check of a saved value against it fails; it costs nothing else.
+INFERENCE: Any = float("nan")
+
 sequence = count()
 next_sequence = sequence.__next__
 
@@ -373,6 +377,11 @@ _TYPE_NAMES = {"float32": "torch.FloatTensor", "float64": "torch.DoubleTensor",
 
 
 def _changed_text(meta, storage, now, expected, producer, number, node):
+    if now != now:
+        return ("Inference tensors cannot be saved for backward. Please do not use Tensors created "
+                "in inference mode in computation tracked by autograd. To work around this, you "
+                "can make a clone to get a normal tensor and use it in autograd, or use "
+                "`torch.no_grad()` instead of `torch.inference_mode()`.")
     text = ("one of the variables needed for gradient computation has been modified by an "
             f"inplace operation: [{_TYPE_NAMES.get(meta.dtype.name, meta.dtype.name)} "
             f"{list(meta.shape)}]")

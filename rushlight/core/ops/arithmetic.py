@@ -35,7 +35,7 @@ sub_scaled = pointwise(
     {"x": lambda g: g, "y": lambda g, alpha: -(g * _conj(alpha))},
     inputs="x y alpha", node_name="SubBackward0")
 rsub_op = pointwise("rsub", lambda w, x, y: w.sub(y, x), {"x": lambda g: -g, "y": lambda g: g},
-                    inputs=TWO)
+                    inputs=TWO, node_name="RsubBackward1")
 mul_op = pointwise(
     "mul", lambda w, x, y: w.mul(x, y),
     {"x": lambda g, y: g * _conj(y), "y": lambda g, x: g * _conj(x)},

@@ -122,8 +122,13 @@ def _check(x, weight, bias, stride, padding, dilation, groups, transposed):
     channels = shape[0] if transposed else shape[1] * groups
     if x.shape[1] != channels:
         head = f"Given transposed={int(transposed)}" if transposed else f"Given groups={groups}"
+        hint = ""
+        if dims == 4 and channels in tuple(x.shape[2:]):
+            hint = (f". Dimension {2 + tuple(x.shape[2:]).index(channels)} has size {channels}: "
+                    "a picture of H x W x C becomes C x H x W by permute(2, 0, 1) (in NumPy "
+                    "transpose((2, 0, 1)))")
         raise RuntimeError(f"{head}, weight of size {shape}, expected input{list(x.shape)} to "
-                           f"have {channels} channels, but got {x.shape[1]} channels instead")
+                           f"have {channels} channels, but got {x.shape[1]} channels instead{hint}")
     outs = shape[1] * groups if transposed else shape[0]
     if bias is not None and tuple(bias.shape) != (outs,):
         head = f"Given transposed={int(transposed)}" if transposed else f"Given groups={groups}"

@@ -190,11 +190,13 @@ _t = view("t", _transpose_rule, {"x": lambda g: g.t()}, params=("dim0", "dim1"),
 
 
 @export("torch", "Tensor", aliases=("swapaxes", "swapdims"))
-def transpose(input, dim0, dim1):  # noqa: A002
+def transpose(input, dim0, dim1=None):  # noqa: A002
     """Axes `dim0` and `dim1` exchanged."""
     if not isinstance(dim0, int) and isinstance(dim0, (tuple, list)):
         raise TypeError("transpose() takes two axis numbers, not a sequence. NumPy's "
                         "a.transpose((2, 0, 1)) is tensor.permute(2, 0, 1) here.")
+    if dim1 is None:
+        raise TypeError("transpose() missing 1 required positional arguments: \"dim1\"")
     ndim = len(input.shape)
     return _transpose(input, dim0=wrap_dim(dim0, ndim), dim1=wrap_dim(dim1, ndim))
 

@@ -6,6 +6,7 @@ import operator
 
 import numpy as np
 
+from ..autograd.node import INFERENCE
 from ..base import dtypes as dt
 from ..base.device import check_device
 from ..base.shapes import contiguous_strides, meta
@@ -19,9 +20,13 @@ def _finish(tensor, requires_grad, device=None, pin_memory=False, layout=None):
     if device is not None:
         check_device(device)
     if requires_grad:
+        if tensor._meta.dtype.category < 2:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require "
+                               f"gradients (this one is {tensor._meta.dtype}; write 1. instead of "
+                               "1, or pass dtype=torch.float32)")
         tensor.requires_grad_(True)
     if STATE.inference:
-        tensor._inference = True
+        tensor._storage.version = INFERENCE
     return tensor
 
 

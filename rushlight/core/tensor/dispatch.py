@@ -7,7 +7,7 @@ the identity of interned metas.
 
 from __future__ import annotations
 
-from ..autograd.node import make_node, next_sequence, node_type, save_plan
+from ..autograd.node import INFERENCE, make_node, next_sequence, node_type, save_plan
 from ..base.errors import user_line
 from ..base.shapes import FLUSH_BYTES, Meta, meta, same_layout
 from ..ops.core_views import ITEM, LAYOUT, UPDATE, VIEW
@@ -182,6 +182,8 @@ def call_binary(op: Op):
         else:
             out._grad_fn = None
             out._requires_grad = False
+            if state.inference:
+                storage.version = INFERENCE
         if weight > FLUSH_BYTES:
             flush_long_trace()
         return out
@@ -219,6 +221,8 @@ def call_unary(op: Op):
                 maker = slow_node if state.slow else make_node
                 out._grad_fn = maker(op, (x,), (edge,), (mx,), m, (), (out,))
                 out._requires_grad = True
+        elif state.inference:
+            out._storage.version = INFERENCE
         if weight > FLUSH_BYTES:
             flush_long_trace()
         return out
@@ -359,6 +363,10 @@ def apply(op: Op, inputs, params=()):
         outputs = (wrap(value, out_metas),)
     if STATE.grad and op.derivative:
         _record(op, inputs, metas, out_metas, params, outputs)
+    elif STATE.inference:
+        for out in outputs:
+            if out is not None:
+                out._storage.version = INFERENCE
     return outputs if type(out_metas) is tuple else outputs[0]
 
 

@@ -57,7 +57,6 @@ class Tensor:
     _accumulate = None      # AccumulateGrad node, once somebody has asked for it
     _view = None            # (storage version, one of several views, made under no_grad)
     _retains = False
-    _inference = False
     _name = None
 
     def __new__(cls, *data, device=None, **options):
@@ -200,7 +199,14 @@ class Tensor:
 
     @property
     def _version(self):
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._storage.version if self._vc is None else self._vc[0]
+
+    @property
+    def _inference(self):
+        version = self._storage.version
+        return version != version
 
     def _array(self):
         """The realized elements as a NumPy array in this tensor's layout (do not write to it)."""
