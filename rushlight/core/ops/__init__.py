@@ -14,6 +14,8 @@ MODULES = (
     "comparison",
     "contraction",
     "convolution",
+    "distances",
+    "embedding",
     "folding",
     "gather_scatter",
     "grid",

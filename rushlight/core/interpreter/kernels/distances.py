@@ -5,14 +5,23 @@ import numpy as np
 
 def cdist(a, b, p):
     """Return the p-norm of a[..., i, :] - b[..., j, :] for all i, j: (..., P, R)."""
-    return _norm(a[..., :, None, :] - b[..., None, :, :], p)
+    result = np.empty(a.shape[:-1] + b.shape[-2:-1], a.dtype)
+    for rows in _bands(a, b):
+        difference = a[..., rows, None, :] - b[..., None, :, :]
+        result[..., rows, :] = _norm(difference, p)
+    return result
 
 
 def cdist_backward(g, a, b, p, distance):
     """Return the gradients of sum(g * cdist(a, b, p)) with respect to a and b."""
-    slope = _slope(a[..., :, None, :] - b[..., None, :, :], distance, p)
-    slope *= g[..., None]
-    return slope.sum(-2), -slope.sum(-3)
+    a_grad, b_grad = np.empty_like(a), np.zeros_like(b)
+    for rows in _bands(a, b):
+        difference = a[..., rows, None, :] - b[..., None, :, :]
+        slope = _slope(difference, distance[..., rows, :], p)
+        slope *= g[..., rows, :, None]
+        a_grad[..., rows, :] = slope.sum(-2)
+        b_grad -= slope.sum(-3)
+    return a_grad, b_grad
 
 
 def pdist(a, p):
@@ -29,6 +38,13 @@ def pdist_backward(g, a, p, distance):
     np.add.at(result, first, slope)
     np.subtract.at(result, second, slope)
     return result
+
+
+def _bands(a, b):
+    """Slices of a's rows whose differences to b's rows take a few megabytes at most."""
+    per_row = max(b.size, 1)
+    step = max(1, (1 << 20) // per_row)
+    return [slice(i, i + step) for i in range(0, a.shape[-2], step)]
 
 
 def _norm(difference, p):
@@ -63,3 +79,13 @@ def _slope(difference, distance, p):
     else:
         power = size ** (p - 1)
     return np.where(far == 0, 0, np.sign(difference) * power / safe ** (p - 1))
+
+
+def cdist_backward_of(g, a, b, distance, p):
+    """cdist_backward with the arguments in the op's order."""
+    return cdist_backward(g, a, b, p, distance)
+
+
+def pdist_backward_of(g, a, distance, p):
+    """pdist_backward with the arguments in the op's order."""
+    return pdist_backward(g, a, p, distance)

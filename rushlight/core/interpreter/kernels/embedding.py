@@ -84,3 +84,45 @@ def _largest(rows, bag, index, bags):
             best[b] = rows[start:stop][at, np.arange(rows.shape[1])]
             chosen[b] = index[start:stop][at]
     return best, chosen
+
+
+def look_up(table, index, padding_index, scale_by_frequency):
+    """Return table[index]; the last two say how the adjoint counts."""
+    _check_range(table, index)
+    return table.take(index, 0)
+
+
+def look_up_backward(g, index, rows, padding_index, scale_by_frequency):
+    """Return the adjoint of look_up for g (*index.shape, width)."""
+    g = g.reshape((index.size,) + g.shape[index.ndim :])
+    return add_rows(g, index, rows, padding_index, scale_by_frequency)
+
+
+def look_up_counted(table, index, padding_index, scale_by_frequency):
+    """Return the adjoint of look_up_backward: padding rows read as zero, frequent ones scaled."""
+    rows = table.take(index, 0)
+    if scale_by_frequency and index.size:
+        count = np.bincount(index.ravel())
+        rows = rows / count[index].astype(table.dtype)[..., None]
+    if padding_index >= 0:
+        rows[index == padding_index] = 0
+    return rows
+
+
+def renormalize_rows(table, index, max_norm, p):
+    """Return the table with the rows in index scaled to a p-norm of at most max_norm."""
+    _check_range(table, index)
+    result = table.copy()
+    rows = np.unique(index)
+    values = table[rows]
+    size = np.abs(values)
+    norm = size.max(1) if np.isinf(p) else (size**p).sum(1) ** (1 / p)
+    large = norm > max_norm
+    scale = (max_norm / (norm[large] + 1e-7)).astype(table.dtype)
+    result[rows[large]] = values[large] * scale[:, None]
+    return result
+
+
+def _check_range(table, index):
+    if index.size and (index.min() < 0 or index.max() >= table.shape[0]):
+        raise IndexError("index out of range in self")
