@@ -33,7 +33,10 @@ def _addmm_rule(bias, x, y, beta, alpha):
 
 
 def _scaled(x, factor):
-    return x if type(factor) is int and factor == 1 or factor == 1.0 else x * factor
+    """`x` times a Python number, in the dtype of `x`."""
+    if x._meta.dtype.category < 2 and isinstance(factor, float):
+        factor = int(factor)
+    return x if factor == 1 else x * factor
 
 
 def _addmm_kernel(bias, x, y, beta, alpha):

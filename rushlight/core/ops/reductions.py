@@ -111,7 +111,7 @@ def sum_to_size(self, *size):
         raise RuntimeError(f"size {{{list(size)}}} is not expandable to size {{{list(shape)}}}.")
     dims = tuple(range(extra)) + tuple(
         i + extra for i, s in enumerate(size) if s == 1 and shape[i + extra] != 1)
-    if not dims:
+    if not dims and size:
         return self
     dtype = dt.int64 if self.dtype.category < 2 else self.dtype
     found = sum_op(self, dim=dims, keepdim=True, dtype=dtype)

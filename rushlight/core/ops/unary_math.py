@@ -76,8 +76,16 @@ def _reciprocal_kernel(x):
 
 reciprocal = _floats("reciprocal", lambda w, x: w.reciprocal(x),
                      {"x": lambda g, out: -g * _conj(out * out)}, _reciprocal_kernel)
+
+
+def _square_types(x):
+    kind = dt.int64 if x.dtype is dt.bool_ else x.dtype
+    return kind, kind
+
+
 square = export_unary(pointwise("square", lambda w, x: w.mul(x, x),
-                                {"x": lambda g, x: g * _conj(2 * x)}, node_name="PowBackward0"))
+                                {"x": lambda g, x: g * _conj(2 * x)}, node_name="PowBackward0",
+                                promotion=_square_types))
 
 
 def _zero(g):
