@@ -40,7 +40,7 @@ class NumpyWords:
     floor, ceil, trunc, round = np.floor, np.ceil, np.trunc, np.rint
     eq, ne, lt, le, gt, ge = (np.equal, np.not_equal, np.less, np.less_equal, np.greater,
                               np.greater_equal)
-    select = np.where
+    select = staticmethod(np.where)
     maximum, minimum, fmax, fmin = np.maximum, np.minimum, np.fmax, np.fmin
     logical_and, logical_or = np.logical_and, np.logical_or
     logical_xor, logical_not = np.logical_xor, np.logical_not

@@ -23,6 +23,7 @@ MODULES = (
     "interpolation",
     "joining",
     "losses_core",
+    "losses",
     "memory",
     "movement",
     "normalization",

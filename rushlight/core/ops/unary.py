@@ -18,7 +18,7 @@ sqrt = export_unary(pointwise("sqrt", lambda w, x: w.sqrt(x),
                               promotion="float", numpy=np.sqrt, domain=(0, None)))
 relu = export_unary(pointwise("relu", lambda w, x: w.maximum(x, 0),
                               {"x": lambda g, out: g * (out > 0)}, kinks=(0,)),
-                    "torch", "Tensor", "nn.functional")
+                    "torch", "Tensor")
 
 
 def _sigmoid(x):

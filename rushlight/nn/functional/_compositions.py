@@ -7,7 +7,6 @@ import rushlight
 __all__ = [
     "bilinear",
     "embedding_bag",
-    "glu",
     "gumbel_softmax",
     "linear_cross_entropy",
     "local_response_norm",
@@ -15,7 +14,6 @@ __all__ = [
     "lp_pool2d",
     "lp_pool3d",
     "one_hot",
-    "softmin",
     "upsample",
     "upsample_bilinear",
     "upsample_nearest",
@@ -58,20 +56,6 @@ def bilinear(input1, input2, weight, bias=None):
     return result.view(*input1.shape[:-1], outputs)
 
 
-def glu(input, dim=-1):
-    """a sigmoid(b), where a and b are the halves of the input along `dim`."""
-    if input.dim() == 0:
-        raise RuntimeError("glu does not support 0-dimensional tensors")
-    size = input.size(dim)
-    if size % 2:
-        axis = dim % input.dim()
-        raise RuntimeError(
-            f"Halving dimension must be even, but dimension {axis} is size {size}"
-        )
-    first = input.narrow(dim, 0, size // 2)
-    return first * input.narrow(dim, size // 2, size // 2).sigmoid()
-
-
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """softmax((logits + gumbel noise) / tau); with `hard` one-hot, the gradient still soft."""
     if eps != 1e-10:
@@ -83,23 +67,6 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     chosen = soft.max(dim, keepdim=True)[1]
     one = rushlight.zeros_like(logits).scatter_(dim, chosen, 1.0)
     return one - soft.detach() + soft
-
-
-def softmin(input, dim=None, _stacklevel=3, dtype=None):
-    """exp(-x) / sum of exp(-x) along `dim`."""
-    if dim is None:
-        dim = implicit_dim("softmin", input.dim(), _stacklevel)
-    return rushlight.softmax(-input, dim, dtype=dtype)
-
-
-def implicit_dim(name, ndim, stacklevel):
-    """The dimension softmax and its relatives used before `dim` was asked for, with a warning."""
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
-        "dim=X as an argument.",
-        stacklevel=stacklevel,
-    )
-    return 0 if ndim in (0, 1, 3) else 1
 
 
 def one_hot(tensor, num_classes=-1):

@@ -8,6 +8,7 @@ import math
 import warnings
 
 import rushlight
+from rushlight.core.tensor.install import NAMESPACES
 from rushlight.nn._reduction import check, reduce_loss, resolve
 from rushlight.nn.functional._distance import pairwise_distance
 
@@ -31,6 +32,9 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
 ]
+
+# Those that are one node: values and reduction together.
+_ops = NAMESPACES["losses"]
 
 
 def _matched(input, target):
@@ -70,10 +74,10 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     """(x - y)^2, the mean squared error. A `weight` makes the mean a weighted one."""
     reduction = resolve(reduction, size_average, reduce)
     input, target = _matched(input, target)
-    values = (input - target).square()
     if weight is not None:
-        return _weighted(values, weight, reduction)
-    return reduce_loss(values, reduction)
+        return _weighted((input - target).square(), weight, reduction)
+    check(reduction)
+    return _ops["mse_loss"](input, target, reduction)
 
 
 def smooth_l1_loss(
@@ -84,11 +88,8 @@ def smooth_l1_loss(
     input, target = _matched(input, target)
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
-    distance = (input - target).abs()
-    if beta == 0:
-        return reduce_loss(distance, reduction)
-    small = distance.square() * (0.5 / beta)
-    return reduce_loss(rushlight.where(distance < beta, small, distance - 0.5 * beta), reduction)
+    check(reduction)
+    return _ops["smooth_l1_loss"](input, target, reduction, beta)
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
@@ -96,14 +97,12 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     input, target = _matched(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    distance = (input - target).abs()
-    large = (distance - 0.5 * delta) * delta
-    values = rushlight.where(distance <= delta, distance.square() * 0.5, large)
-    if weight is not None:
-        if weight.size() != values.size():
-            raise ValueError("Weights and input must have the same size.")
-        values = values * weight
-    return reduce_loss(values, reduction)
+    if weight is None:
+        check(reduction)
+        return _ops["huber_loss"](input, target, reduction, delta)
+    if weight.size() != input.size():
+        raise ValueError("Weights and input must have the same size.")
+    return reduce_loss(_ops["huber_loss"](input, target, "none", delta) * weight, reduction)
 
 
 def binary_cross_entropy(
@@ -117,10 +116,9 @@ def binary_cross_entropy(
             f"({input.size()}) is deprecated. Please ensure they have the same size."
         )
     check(reduction)
-    values = rushlight.binary_cross_entropy_values(input, target)
     if weight is not None:
-        values = values * weight
-    return reduce_loss(values, reduction)
+        weight = weight.expand(input.size())
+    return _ops["binary_cross_entropy"](input, target, weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -134,22 +132,15 @@ def binary_cross_entropy_with_logits(
 ):
     """`binary_cross_entropy` of sigmoid(x), computed stably from x.
 
-    (1 - y) x + (1 + (pos_weight - 1) y) log(1 + exp(-x)), with the logarithm as logsigmoid.
+    (1 - y) x + (1 + (pos_weight - 1) y) log(1 + exp(-x)).
     """
     reduction = resolve(reduction, size_average, reduce)
     if target.size() != input.size():
         raise ValueError(
             f"Target size ({target.size()}) must be the same as input size ({input.size()})"
         )
-    from rushlight.nn.functional import logsigmoid
-
-    log_odds = logsigmoid(input)
-    if pos_weight is not None:
-        log_odds = log_odds * ((pos_weight - 1) * target + 1)
-    values = (1 - target) * input - log_odds
-    if weight is not None:
-        values = values * weight
-    return reduce_loss(values, reduction)
+    check(reduction)
+    return _ops["binary_cross_entropy_with_logits"](input, target, weight, pos_weight, reduction)
 
 
 def kl_div(
@@ -250,9 +241,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     """log(1 + exp(-y x)), for y of 1 or -1."""
     reduction = resolve(reduction, size_average, reduce)
     check(reduction)
-    from rushlight.nn.functional import logsigmoid
-
-    return reduce_loss(-logsigmoid(target * input), reduction)
+    return _ops["soft_margin_loss"](input, target, reduction)
 
 
 def margin_ranking_loss(
