@@ -75,7 +75,8 @@ def _hardtanh_rule(x, *settings):
 hardtanh_op = pointwise(
     "hardtanh", lambda w, x, low, high: w.minimum(w.maximum(x, low), high),
     {"x": lambda g, x, low, high: _where((x > low).logical_and(x < high), g, 0)},
-    inputs="x low high", numpy=lambda x, low, high: np.clip(x, low, high), promotion=lambda x, *_: (x.dtype, x.dtype))
+    inputs="x low high", numpy=lambda x, low, high: np.clip(x, low, high),
+    promotion=lambda x, *_: (x.dtype, x.dtype))
 hardtanh_op.rule = _hardtanh_rule
 
 

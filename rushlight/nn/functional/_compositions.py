@@ -14,6 +14,7 @@ __all__ = [
     "lp_pool2d",
     "lp_pool3d",
     "one_hot",
+    "softmin",
     "upsample",
     "upsample_bilinear",
     "upsample_nearest",
@@ -67,6 +68,18 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     chosen = soft.max(dim, keepdim=True)[1]
     one = rushlight.zeros_like(logits).scatter_(dim, chosen, 1.0)
     return one - soft.detach() + soft
+
+
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
+    """exp(-x) / sum of exp(-x) along `dim`."""
+    if dim is None:
+        warnings.warn(
+            "Implicit dimension choice for softmin has been deprecated. Change the call to "
+            "include dim=X as an argument.",
+            stacklevel=_stacklevel,
+        )
+        dim = 0 if input.dim() in (0, 1, 3) else 1
+    return rushlight.softmax(-input, dim, dtype=dtype)
 
 
 def one_hot(tensor, num_classes=-1):
