@@ -80,6 +80,10 @@ _LAZY = ("amp", "autograd", "backends", "cli", "compat", "cuda", "darknet", "dis
          "torch_version", "backends", "safetensors")
 _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage": "storage",
                "set_printoptions": "core.tensor.printing"}
+_LAZY_NAMES.update(dict.fromkeys(
+    ("is_tensor", "is_storage", "set_default_tensor_type", "BFloat16Tensor", "BoolTensor",
+     "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
+     "LongTensor", "ShortTensor"), "core.tensor.typed_classes"))
 
 
 def __getattr__(name: str) -> _Any:

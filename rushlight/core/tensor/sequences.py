@@ -12,7 +12,6 @@ from ..base.shapes import meta
 from .construction import _dtype, _finish, _into
 from .dispatch import constant
 from .tensor import Tensor
-from .typed_classes import TENSOR_TYPES
 
 
 def _number(x):
@@ -182,7 +181,36 @@ blackman_window = _window("blackman", lambda n, last: 0.42 - 0.5 * np.cos(2 * np
 kaiser_window = _window("kaiser", _kaiser)
 
 
+# ---- the legacy typed constructors ----------------------------------------------------------
+
+class _TypedMeta(type):
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, Tensor) and instance.dtype is cls._dtype
+
+    def __repr__(cls):
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+def _typed(name, dtype):
+    def make(cls, *data):
+        from .construction import _array_of, empty
+        if len(data) == 1 and not hasattr(data[0], "__index__"):
+            if isinstance(data[0], Tensor):
+                return data[0].to(dtype)
+            return constant(*_array_of(data[0], dtype))
+        return empty(*(data or (0,)), dtype=dtype)
+    return _TypedMeta(name, (), {"__new__": make, "_dtype": dtype, "__module__": "torch",
+                                 "dtype": dtype,
+                                 "__doc__": f"Legacy constructor of {dtype!r} tensors."})
+
+
+TYPED = {name: _typed(name, dtype) for name, dtype in (
+    ("FloatTensor", dt.float32), ("DoubleTensor", dt.float64), ("HalfTensor", dt.float16),
+    ("BFloat16Tensor", dt.bfloat16), ("ByteTensor", dt.uint8), ("CharTensor", dt.int8),
+    ("ShortTensor", dt.int16), ("IntTensor", dt.int32), ("LongTensor", dt.int64),
+    ("BoolTensor", dt.bool_))}
+
 EXPORTS = {"linspace": linspace, "logspace": logspace, "range": range_, "eye": eye,
            "empty_permuted": empty_permuted, "hann_window": hann_window,
            "hamming_window": hamming_window, "bartlett_window": bartlett_window,
-           "blackman_window": blackman_window, "kaiser_window": kaiser_window, **TENSOR_TYPES}
+           "blackman_window": blackman_window, "kaiser_window": kaiser_window, **TYPED}
