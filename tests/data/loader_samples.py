@@ -7,6 +7,8 @@ import time
 import numpy as np
 
 import rushlight as torch
+from rushlight.core.runtime.realize import statistics
+from rushlight.core.trace.value import STATE
 from rushlight.utils.data import Dataset, IterableDataset, get_worker_info
 
 
@@ -113,6 +115,13 @@ class Stream(IterableDataset):
         if info is None or not self.shared:
             return iter(range(self.size))
         return iter(range(info.id, self.size, info.num_workers))
+
+
+class Records(Numbers):
+    """How many records this process, with its parent's count, has run, and how many wait."""
+
+    def __getitem__(self, index):
+        return statistics["records"], len(STATE.trace)
 
 
 class TwoArguments(Exception):

@@ -23,7 +23,7 @@ def fused_multiply_add32(a, b, c):
     total = product + c
     half_way = total.view(np.int64) & _BELOW_FLOAT32
     if (half_way == _HALF_OF_FLOAT32_STEP).any():
-        total = _round_to_odd_sum(product, np.broadcast_to(np.float64(c), product.shape))
+        total = _round_to_odd_sum(product, np.broadcast_to(np.asarray(c, np.float64), product.shape))
     return total.astype(np.float32)
 
 
@@ -56,7 +56,7 @@ def _two_product(a, b):
 
 def fused_multiply_add64(a, b, c):
     """round(a*b + c) for float64 arrays and scalars (Boldo and Melquiond, by rounding to odd)."""
-    a, b, c = np.broadcast_arrays(np.float64(a), np.float64(b), np.float64(c))
+    a, b, c = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in (a, b, c)))
     product, product_error = _two_product(a, b)
     high, low = _two_sum(c, product_error)
     total, error = _two_sum(product, high)
