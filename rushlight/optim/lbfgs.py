@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 
 import rushlight as torch
+from rushlight.core.ops.optimizer_steps import quasi_newton_direction
 
 from ._pointwise import check_learning_rate
 from .optimizer import Optimizer
@@ -176,16 +177,8 @@ class LBFGS(Optimizer):
     @staticmethod
     def _direction(memory, gradient):
         """-H g, by the two-loop recursion over the history."""
-        changes, steps, ro = memory["old_dirs"], memory["old_stps"], memory["ro"]
-        alphas = [None] * len(changes)
-        q = -gradient
-        for i in range(len(changes) - 1, -1, -1):
-            alphas[i] = steps[i].dot(q) * ro[i]
-            q = q - changes[i] * alphas[i]
-        r = q * memory["H_diag"]
-        for i in range(len(changes)):
-            r = r + steps[i] * (alphas[i] - changes[i].dot(r) * ro[i])
-        return r
+        return quasi_newton_direction([gradient, memory["H_diag"], *memory["old_dirs"],
+                                       *memory["old_stps"], *memory["ro"]])
 
 
 def cubic_minimum(a, b, low=None, high=None):

@@ -1,4 +1,4 @@
-"""The op that updates all parameters of an optimizer's group at once, with their state.
+"""Optimizers' ops: all parameters of a group updated at once, and L-BFGS's direction.
 
 One record a step: `program` (see `step_program`) says what happens to one parameter, and the
 record's inputs are, for n parameters with k arrays of state each::
@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.shapes import meta, with_dtype
-from .record import Op
+from .record import Op, primitive
 from .step_program import StepProgram
 
 SMALL = 4096        # elements below which a parameter is updated together with others
@@ -134,3 +134,22 @@ STEP = Op("optimizer_step", "optimizer", "*tensors",
           numpy=lambda *inputs, owned: _run_step(*inputs[:-2], program=inputs[-2],
                                                  sets=inputs[-1], owned=owned),
           params=("program", "sets"), upcast=False, donates=_replaced)
+
+
+def _quasi_newton(gradient, scale, *history):
+    """-H g by the two-loop recursion; `history`: n changes of the gradient, n steps, n 1/(y.s)."""
+    count = len(history) // 3
+    changes, steps, ro = history[:count], history[count:2 * count], history[2 * count:]
+    alphas = [None] * count
+    q = -gradient
+    for i in range(count - 1, -1, -1):
+        alphas[i] = steps[i].dot(q) * ro[i]
+        q -= changes[i] * alphas[i]
+    q *= scale
+    for i in range(count):
+        q += steps[i] * (alphas[i] - changes[i].dot(q) * ro[i])
+    return q
+
+
+quasi_newton_direction = primitive(
+    "quasi_newton_direction", "host", "*tensors", lambda metas: metas[0], _quasi_newton)
