@@ -23,10 +23,12 @@ def run_backward(roots, grads, retain_graph, create_graph, inputs=None, accumula
     """
     state = STATE
     grad_before, state.grad = state.grad, create_graph
+    partial_before, state.partial_backward = state.partial_backward, inputs is not None
     try:
         return _run(roots, grads, retain_graph, create_graph, inputs, accumulate)
     finally:
         state.grad = grad_before
+        state.partial_backward = partial_before
 
 
 def _run(roots, grads, retain_graph, create_graph, inputs, accumulate):

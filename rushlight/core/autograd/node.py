@@ -314,13 +314,17 @@ def save_input(item):
 class Packed:
     """A saved tensor that has gone through ``saved_tensors_hooks``."""
 
-    __slots__ = ("packed", "unpack", "like", "number")
+    __slots__ = ("packed", "unpack", "source", "number")
 
     def __init__(self, tensor, hooks, number=None):
         pack, self.unpack = hooks
         detached = tensor.detach() if number is not None else tensor
         self.packed = pack(detached)
-        self.like = None
+        # What an input hung on, for second derivatives: its node and number, or itself (a leaf).
+        self.source = None
+        if number is None and tensor.requires_grad:
+            node = tensor.grad_fn
+            self.source = tensor if node is None else (node, tensor._output_nr)
         self.number = number
 
     def open(self):
@@ -328,6 +332,11 @@ class Packed:
         if not isinstance(found, _tensor_room["Tensor"]):
             raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got "
                             f"result of type {type(found).__name__}")
+        if self.source is not None and STATE.grad and not found.requires_grad:
+            found = found.detach()
+            node, number = self.source if type(self.source) is tuple else (
+                self.source.view_as(self.source).grad_fn, 0)
+            found._grad_fn, found._output_nr, found._requires_grad = node, number, True
         return found
 
 
