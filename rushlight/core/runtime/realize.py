@@ -77,6 +77,8 @@ def _run_pending(trace, target, why):
     # Values appended meanwhile (by a thread that does not hold the lock) stay.
     newer = trace[count:]
     trace[:] = []
+    # What nobody holds any more is forgotten here, or every later sync would walk it again.
+    rest = [part for part in rest if any(live_outputs(part))]
     if rest:
         order = sorted((v.mark, i, j) for i, p in enumerate(rest) for j, v in enumerate(p))
         trace.extend(rest[i][j] for _, i, j in order)

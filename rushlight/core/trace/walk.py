@@ -82,12 +82,8 @@ def live_outputs(part) -> list:
     reference cycle passes through values, so the count is exact and costs the hot path nothing.
     `part` must be the only list that holds the values.
     """
-    uses: dict = {}
-    for value in part:
-        for item in value.inputs:
-            if type(item) is Value:
-                key = id(item)
-                uses[key] = uses.get(key, 0) + 1
+    # In a function of its own: a loop variable left over here would count as a holder.
+    uses = uses_of(part, part)
     get = uses.get
     return [getrefcount(value) > LIST_ONLY + get(id(value), 0) for value in part]
 
