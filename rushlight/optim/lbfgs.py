@@ -17,6 +17,10 @@ Point = namedtuple("Point", "t f g slope")
 MEMORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
 
 
+def _number(loss):
+    return float(loss.detach() if isinstance(loss, torch.Tensor) else loss)
+
+
 class LBFGS(Optimizer):
     r"""Limited-memory BFGS; each `step` runs up to `max_iter` iterations and needs a closure.
 
@@ -78,7 +82,7 @@ class LBFGS(Optimizer):
     def _evaluate_at(self, closure, start, t, direction):
         """The point `t` along `direction` from the parameters `start`, which stay as they were."""
         self._move(t, direction)
-        loss = float(closure())
+        loss = _number(closure())
         gradient = self._flat_gradient()
         for p, value in zip(self._params, start):
             p.copy_(value)
@@ -106,7 +110,7 @@ class LBFGS(Optimizer):
         state.setdefault("n_iter", 0)
 
         first_loss = evaluate()
-        loss = float(first_loss)
+        loss = _number(first_loss)
         evaluations = 1
         state["func_evals"] += 1
         gradient = self._flat_gradient()
@@ -147,7 +151,7 @@ class LBFGS(Optimizer):
             else:
                 self._move(t, direction)
                 if iteration != max_iter:
-                    loss = float(evaluate())
+                    loss = _number(evaluate())
                     gradient = self._flat_gradient()
                     used = 1
             evaluations += used
