@@ -297,7 +297,7 @@ def test_workers_do_not_do_what_the_main_process_had_pending():
     loader = DataLoader(samples.Records(4), num_workers=2, batch_size=None)
     in_workers = list(loader)
     assert statistics["records"] > before  # done here, before the processes were made
-    assert in_workers == [(statistics["records"], 0)] * 4
+    assert in_workers == [[statistics["records"], 0]] * 4
     assert pending.item() == 36.0
 
 

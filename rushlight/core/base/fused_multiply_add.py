@@ -23,7 +23,8 @@ def fused_multiply_add32(a, b, c):
     total = product + c
     half_way = total.view(np.int64) & _BELOW_FLOAT32
     if (half_way == _HALF_OF_FLOAT32_STEP).any():
-        total = _round_to_odd_sum(product, np.broadcast_to(np.asarray(c, np.float64), product.shape))
+        addend = np.broadcast_to(np.asarray(c, np.float64), product.shape)
+        total = _round_to_odd_sum(product, addend)
     return total.astype(np.float32)
 
 
