@@ -48,7 +48,8 @@ class TorchFinder:
         if module is None:
             # An import statement gets the explanation; importlib.util.find_spec gets None.
             if sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
-                raise ModuleNotFoundError(missing_text(fullname), name=fullname)
+                text = _no_module_text(fullname) or missing_text(fullname)
+                raise ModuleNotFoundError(text, name=fullname)
             return None
         spec = ModuleSpec(
             fullname,
@@ -95,6 +96,18 @@ def _real_module(fullname: str) -> ModuleType | None:
         module.__version__ = TORCHVISION_VERSION
     _name_what_is_missing(module)
     return module
+
+
+def _no_module_text(fullname: str) -> str | None:
+    """What to write instead of `import package.Class`; None where there is no such name either."""
+    parent, _, name = fullname.rpartition(".")
+    module = _real_module(parent) if parent else None
+    if module is None or not hasattr(module, name):
+        return None
+    return (
+        f"No module named {fullname!r}: {name} is a name in the module {parent}; "
+        f"write `from {parent} import {name}`"
+    )
 
 
 def _spec_that_teaches(fullname: str, path: Any) -> ModuleSpec | None:

@@ -27,6 +27,14 @@ def _range_check(index, size, dim, what="index"):
                            f"{dim} with size {size}")
 
 
+def _checked(out, input, dim, index):  # noqa: A002
+    """`out`, after a look at the index: a bad one in memory already is an error of this line."""
+    value = index._storage.value
+    if value.array is not None and value.meta is index._meta and value.array.size:
+        _range_check(value.array, input.shape[dim] if input.ndim else max(input.numel(), 1), dim)
+    return out
+
+
 def _grid(shape, dim, index):
     """Full index arrays that pick ``index`` along `dim` and the same place elsewhere."""
     full = list(np.ogrid[tuple(slice(n) for n in shape)]) if shape else []
@@ -67,7 +75,8 @@ gather_op = primitive(
 def gather(input, dim, index, *, sparse_grad=False):  # noqa: A002
     """``out[i][j] = input[index[i][j]][j]`` for dim 0, and so on; shaped like `index`."""
     _need_integers("gather", index)
-    return gather_op(input, index, dim=wrap_dim(dim, input.ndim))
+    dim = wrap_dim(dim, input.ndim)
+    return _checked(gather_op(input, index, dim=dim), input, dim, index)
 
 
 @export("torch", "Tensor", out=True)
@@ -211,14 +220,15 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):  # noqa: A
         if not hasattr(source, "_meta"):
             source = rushlight.full(index.shape, source, dtype=input.dtype)
         return scatter_reduce(input, dim, index, source, _OLD_REDUCE[reduce])
-    return scatter_op(input, index, source, dim=dim)
+    return _checked(scatter_op(input, index, source, dim=dim), input, dim, index)
 
 
 @export("torch", "Tensor", inplace=True, out=True)
 def scatter_add(input, dim, index, src):  # noqa: A002
     """`src` added at ``input[index[i][j]][j]`` (dim 0), and so on, in a fixed order."""
     _need_integers("scatter_add", index)
-    return scatter_add_op(input, index, src, dim=wrap_dim(dim, input.ndim))
+    dim = wrap_dim(dim, input.ndim)
+    return _checked(scatter_add_op(input, index, src, dim=dim), input, dim, index)
 
 
 _REDUCERS = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}
