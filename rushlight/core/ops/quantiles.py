@@ -16,8 +16,8 @@ def _quantile(input, q, dim, keepdim, interpolation, ignore_nan):  # noqa: A002
     if input.dtype not in (r.float32, r.float64):
         raise RuntimeError(f"{name} input tensor must be either float or double dtype")
     if interpolation not in _WAYS:
-        raise RuntimeError(f"{name} interpolation must be one of linear, lower, higher, midpoint or "
-                           f"nearest, but got {interpolation}")
+        raise RuntimeError(f"{name} interpolation must be one of linear, lower, higher, midpoint "
+                           f"or nearest, but got {interpolation}")
     if not hasattr(q, "_meta"):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name} q must be in the range [0, 1] but got {q:g}")
@@ -89,8 +89,8 @@ def cov(input, *, correction=1, fweights=None, aweights=None):  # noqa: A002
     """The covariance matrix of variables (rows) over observations (columns)."""
     import rushlight as r
     if input.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input "
-                           f"with {input.ndim} dimensions")
+        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an "
+                           f"input with {input.ndim} dimensions")
     if input.dtype is r.bool:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     data = input.reshape(1, -1) if input.ndim < 2 else input
@@ -209,7 +209,7 @@ def vander(x, N=None, increasing=False):  # noqa: N803
         raise RuntimeError("x must be a one-dimensional tensor.")
     count = x.shape[0] if N is None else N
     if count < 0:
-        raise RuntimeError(f"N must be non-negative.")
+        raise RuntimeError("N must be non-negative.")
     columns = [x ** i if i else r.ones_like(x) for i in range(count)]
     if not increasing:
         columns.reverse()
