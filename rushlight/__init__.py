@@ -41,8 +41,6 @@ from .core.tensor.construction import (
     zeros,
     zeros_like,
 )
-from .core.tensor.exchange import from_dlpack, from_numpy, frombuffer
-from .core.tensor.from_data import as_tensor, asarray, tensor
 from .core.tensor.generator import (
     Generator,
     default_generator,
@@ -52,6 +50,8 @@ from .core.tensor.generator import (
     seed,
     set_rng_state,
 )
+from .core.tensor.exchange import from_dlpack, from_numpy, frombuffer
+from .core.tensor.from_data import as_tensor, asarray, tensor
 from .core.tensor.modes import (
     enable_grad,
     inference_mode,
@@ -80,10 +80,6 @@ _LAZY = ("amp", "autograd", "backends", "cli", "compat", "cuda", "darknet", "dis
          "torch_version", "backends", "safetensors")
 _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage": "storage",
                "set_printoptions": "core.tensor.printing"}
-_LAZY_NAMES.update(dict.fromkeys(
-    ("is_tensor", "is_storage", "set_default_tensor_type", "BFloat16Tensor", "BoolTensor",
-     "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
-     "LongTensor", "ShortTensor"), "core.tensor.typed_classes"))
 
 
 def __getattr__(name: str) -> _Any:

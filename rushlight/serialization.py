@@ -265,7 +265,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
                     "`torch.save(_use_new_zipfile_serialization=True), please torch.save your "
                     "checkpoint with this option in order to use mmap."
                 )
-            return legacy.read_legacy(_all_bytes(file), restore, encoding)
+            return legacy.read_legacy(file.read(), restore, encoding)
         except pickle.UnpicklingError as error:
             raise pickle.UnpicklingError(f"{_HELP}{error}{_HINT}") from None
 
@@ -287,10 +287,6 @@ def _opened_for_reading(f):
         yield io.BytesIO(f.read())
         return
     yield f
-
-
-def _all_bytes(file):
-    return file.getbuffer() if type(file) is io.BytesIO else file.read()
 
 
 class _ArchiveStorages:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from rushlight.core.interpreter.kernels import convolution as kernels
-from rushlight.core.interpreter.kernels import parallel
 
 
 def loop_convolution(x, w, stride, padding, dilation, groups):
@@ -99,26 +98,3 @@ def test_empty_batch():
     assert y.shape == (0, 2, 3, 3)
     assert kernels.convolution_input_gradient(y, w, (5, 5), *how).shape == x.shape
     assert not kernels.convolution_weight_gradient(x, y, (3, 3), *how).any()
-
-
-def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
-    monkeypatch.setattr(kernels, "_BUFFER_BYTES", 4096)
-    rng = np.random.default_rng(1)
-    x = rng.standard_normal((9, 3, 12, 11)).astype(np.float32)
-    w = rng.standard_normal((4, 3, 3, 3)).astype(np.float32)
-    how = ((1, 1), (1, 1), (1, 1), 1)
-    before = parallel.get_workers()
-    results = []
-    for workers in (1, 2, 3):
-        parallel.set_workers(workers)
-        try:
-            y = kernels.convolution(x, w, None, *how)
-            results.append(
-                [y, kernels.convolution_input_gradient(y, w, (12, 11), *how),
-                 kernels.convolution_weight_gradient(x, y, (3, 3), *how)]
-            )  # fmt: skip
-        finally:
-            parallel.set_workers(before)
-    for other in results[1:]:
-        for a, b in zip(results[0], other, strict=True):
-            assert a.tobytes() == b.tobytes()

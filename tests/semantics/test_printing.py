@@ -8,6 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import rushlight as torch
 from rushlight.core.tensor import printing
 
 RECORDED = pathlib.Path(__file__).resolve().parent.parent / "data" / "printing.json"
@@ -124,3 +125,80 @@ def test_context_manager_restores():
         assert show([1.0], precision=2, sci_mode=True) == "tensor([1.00e+00])"
     assert printing.get_printoptions().precision == 4
     assert printing.get_printoptions().sci_mode is None
+
+
+# The same cases, and more, through real tensors.
+
+
+@pytest.fixture
+def default_dtype():
+    yield torch.set_default_dtype
+    torch.set_default_dtype(torch.float32)
+
+
+def tensor_of(case):
+    data = bytearray(base64.b64decode(case["data"]))
+    dtype = getattr(torch, case["dtype"])
+    if not data:
+        return torch.zeros(case["shape"], dtype=dtype)
+    return torch.frombuffer(data, dtype=dtype).clone().reshape(case["shape"])
+
+
+@pytest.mark.parametrize("number", range(0, len(CASES), 3))
+def test_recorded_with_tensors(number, default_dtype):
+    case = CASES[number]
+    tensor = tensor_of(case)
+    default_dtype(getattr(torch, case["default_dtype"]))
+    torch.set_printoptions(**case["options"])
+    assert repr(tensor) == case["text"]
+    if "text_clone" in case:
+        leaf = tensor.requires_grad_()
+        assert str(leaf) == case["text_requires_grad"]
+        assert repr(leaf.clone()) == case["text_clone"]
+
+
+class Labelled(torch.Tensor):
+    """A subclass is printed under its own name."""
+
+
+def test_parameters_and_subclasses():
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    assert repr(parameter) == "Parameter containing:\ntensor([0., 0.], requires_grad=True)"
+    assert repr(torch.zeros(2).as_subclass(Labelled)) == "Labelled([0., 0.])"
+
+
+def test_results_show_what_made_them():
+    leaf = torch.ones(2, requires_grad=True)
+    assert repr(leaf * 2) == "tensor([2., 2.], grad_fn=<MulBackward0>)"
+    assert repr((leaf * 2).detach()) == "tensor([2., 2.])"
+    assert repr(leaf[0]) == "tensor(1., grad_fn=<SelectBackward0>)"
+    long = leaf.expand(8, 2).reshape(16)
+    assert repr(long) == (
+        "tensor([1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1.],\n"
+        "       grad_fn=<UnsafeViewBackward0>)"
+    )
+
+
+def test_printing_does_not_share_the_memory():
+    tensor = torch.zeros(3)
+    repr(tensor)
+    assert tensor.untyped_storage().exposed is None
+
+
+def test_format():
+    assert f"{torch.tensor(3.14159):.2f}" == "3.14"
+    assert f"{torch.tensor(5):>4d}" == "   5"
+    assert f"{torch.tensor([1.5])}" == "tensor([1.5000])"
+    assert f"{torch.tensor(1.5)}" == "1.5"
+    assert f"{torch.nn.Parameter(torch.tensor(1.5))}".startswith("Parameter containing:")
+    for tensor in (torch.tensor([1.5]), torch.nn.Parameter(torch.tensor(1.5))):
+        with pytest.raises(TypeError, match="unsupported format string passed to"):
+            format(tensor, ".2f")
+
+
+def test_sizes_and_names():
+    assert repr(torch.Size([])) == "torch.Size([])"
+    assert str(torch.zeros(2, 3).shape) == "torch.Size([2, 3])"
+    assert repr(torch.float32) == "torch.float32"
+    assert repr(torch.device("cuda:1")) == "device(type='cuda', index=1)"
+    assert repr(torch.strided) == "torch.strided"

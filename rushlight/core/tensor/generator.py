@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 
 import numpy as np
@@ -9,13 +10,18 @@ import numpy as np
 from ..base import dtypes as dt
 from ..base.device import CPU, check_device
 from ..base.mt19937 import from_bytes, seed_state, to_bytes
-from ..base.shapes import OPAQUE
+from ..base.shapes import OPAQUE, meta
 from ..runtime.realize import realize
 from ..trace.value import leaf
 from .dispatch import apply, constant
 from .tensor import Tensor
 
 DEFAULT_SEED = 67280421310721
+
+# A draw of up to this many numbers is made at once, when nothing is pending before it: it costs
+# less than a plan, and a draw made for the next batch does not become part of the last step.
+_AT_ONCE = 1 << 14
+_AT_ONCE_INPUTS = frozenset((float, int, type(None)))
 
 
 def _checked_seed(seed):
@@ -102,6 +108,16 @@ class Generator:
 
     def draw(self, op, inputs, params):
         """Append one draw; returns its tensor."""
+        state = self._value.array
+        if state is not None and len(params) == 3 and \
+                all(type(number) in _AT_ONCE_INPUTS for number in inputs) and \
+                math.prod(params[0]) <= _AT_ONCE:
+            with np.errstate(all="ignore"):
+                array, state = op.numpy(state, *inputs, *params)
+            self._value = leaf(state, OPAQUE)
+            if not array.flags.c_contiguous:
+                array = np.ascontiguousarray(array)
+            return constant(array, meta(params[2], params[0]))
         made, state = apply(op, (self._value, *inputs), params)
         self._value = state._storage.value
         return made

@@ -267,7 +267,7 @@ def __str__(self):
 
 @method
 def __format__(self, spec):
-    if self.dim() == 0 and not spec == "":
+    if self.__class__ is Tensor and not self._meta.shape:
         return self.item().__format__(spec)
     return object.__format__(self, spec)
 

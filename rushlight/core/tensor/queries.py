@@ -211,9 +211,9 @@ def get_default_device():
 
 def set_default_tensor_type(t):
     """Old form of `set_default_dtype`: takes ``torch.DoubleTensor`` or its name."""
-    from .sequences import TYPED
+    from .typed_classes import TENSOR_TYPES
     if isinstance(t, str):
-        t = TYPED[t.rpartition(".")[2]]
+        t = TENSOR_TYPES[t.rpartition(".")[2]]
     dt.set_default_dtype(t._dtype)
 
 

@@ -12,6 +12,7 @@ from ..base.shapes import meta
 from .construction import _dtype, _finish, _into
 from .dispatch import constant
 from .tensor import Tensor
+from .typed_classes import TENSOR_TYPES
 
 
 def _number(x):
@@ -129,8 +130,8 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
     if any(not 0 <= a < len(size) for a in order):
         bad = next(i for i, a in enumerate(order) if not 0 <= a < len(size))
         raise RuntimeError(f"Dimension out of range (expected to be between 0 and {len(size) - 1}, "
-                           f"but got {order[bad]} at index {bad}).  NB: negative dims not "
-                           "currently supported; file an issue if you want it.")
+                           f"but got {order[bad]} at index {bad}).  NB: negative dims not currently "
+                           "supported; file an issue if you want it.")
     if len(set(order)) != len(order):
         raise RuntimeError("Duplicate dim not allowed")
     strides, step = [0] * len(size), 1
@@ -181,36 +182,7 @@ blackman_window = _window("blackman", lambda n, last: 0.42 - 0.5 * np.cos(2 * np
 kaiser_window = _window("kaiser", _kaiser)
 
 
-# ---- the legacy typed constructors ----------------------------------------------------------
-
-class _TypedMeta(type):
-    def __instancecheck__(cls, instance):
-        return isinstance(instance, Tensor) and instance.dtype is cls._dtype
-
-    def __repr__(cls):
-        return f"<class 'torch.{cls.__name__}'>"
-
-
-def _typed(name, dtype):
-    def make(cls, *data):
-        from .construction import _array_of, empty
-        if len(data) == 1 and not hasattr(data[0], "__index__"):
-            if isinstance(data[0], Tensor):
-                return data[0].to(dtype)
-            return constant(*_array_of(data[0], dtype))
-        return empty(*(data or (0,)), dtype=dtype)
-    return _TypedMeta(name, (), {"__new__": make, "_dtype": dtype, "__module__": "torch",
-                                 "dtype": dtype,
-                                 "__doc__": f"Legacy constructor of {dtype!r} tensors."})
-
-
-TYPED = {name: _typed(name, dtype) for name, dtype in (
-    ("FloatTensor", dt.float32), ("DoubleTensor", dt.float64), ("HalfTensor", dt.float16),
-    ("BFloat16Tensor", dt.bfloat16), ("ByteTensor", dt.uint8), ("CharTensor", dt.int8),
-    ("ShortTensor", dt.int16), ("IntTensor", dt.int32), ("LongTensor", dt.int64),
-    ("BoolTensor", dt.bool_))}
-
 EXPORTS = {"linspace": linspace, "logspace": logspace, "range": range_, "eye": eye,
            "empty_permuted": empty_permuted, "hann_window": hann_window,
            "hamming_window": hamming_window, "bartlett_window": bartlett_window,
-           "blackman_window": blackman_window, "kaiser_window": kaiser_window, **TYPED}
+           "blackman_window": blackman_window, "kaiser_window": kaiser_window, **TENSOR_TYPES}

@@ -87,14 +87,12 @@ class UntypedStorage:
 
     def still_exposed(self) -> bool:
         """Whether anyone outside still holds the memory; forgets the exposure when not."""
-        owner = self.exposed[0]
-        if owner is None:
+        if self.exposed[0] is None:
+            return True
+        way, count = _owner_references(self)
+        if count > _OWN_REFERENCES[way]:
             return True
         array = self.value.array
-        held = 3 if array is owner else 2 + (1 if array.base is owner else 0)
-        if getrefcount(owner) > held + 1:
-            return True
-        del owner
         self.exposed = None
         m = self.value.meta
         self.value = leaf(array, meta(m.dtype, m.shape, None if m.contiguous else m.strides))
@@ -174,5 +172,59 @@ def _measure():
 
 
 _VALUE_REFS, _ARRAY_REFS = _measure()
+
+
+def _owner_references(storage):
+    """How a storage's array holds the owner of its memory, and how often the owner is held."""
+    owner = storage.exposed[0]
+    array = storage.value.array
+    base = array.base
+    if array is owner:
+        way = "itself"
+    elif base is owner:
+        way = "base"
+    elif getattr(base, "base", None) is owner:
+        way = "strided"      # as_strided puts an object of its own between an array and its base
+    elif getattr(getattr(base, "base", None), "base", None) is owner:
+        way = "strided view"
+    else:
+        way = "apart"
+    return way, getrefcount(owner)
+
+
+def _measure_owners():
+    """What `_owner_references` counts when nobody outside holds the memory.
+
+    It differs between CPython versions, so it is measured.
+    """
+    def storage_over(array, owner):
+        storage = UntypedStorage(leaf(array, meta(dt.float64, array.shape)))
+        storage.exposed = (owner,)
+        return storage
+
+    def itself():
+        array = np.zeros(2)
+        return storage_over(array, array)
+
+    def base():
+        array = np.zeros(2)
+        return storage_over(array[:1], array)
+
+    def strided():
+        array = np.zeros(2)
+        return storage_over(np.lib.stride_tricks.as_strided(array, (1,), (8,)), array)
+
+    def strided_view():
+        array = np.zeros(2)
+        return storage_over(np.lib.stride_tricks.as_strided(array[:], (1,), (8,)), array)
+
+    def apart():
+        return storage_over(np.zeros(2), np.zeros(2))
+
+    makers = (itself, base, strided, strided_view, apart)
+    return dict(_owner_references(make()) for make in makers)
+
+
+_OWN_REFERENCES = _measure_owners()
 
 __all__ = ["UntypedStorage", "flat_memory", "same_layout"]

@@ -46,32 +46,3 @@ def _tensor_type(name, dtype):
 
 TENSOR_TYPES = {name: _tensor_type(name, dtype) for name, dtype in _DTYPES.items()}
 globals().update(TENSOR_TYPES)
-
-
-def set_default_tensor_type(t):
-    """Set the default dtype by an old class or its name: ``"torch.DoubleTensor"``."""
-    if isinstance(t, str):
-        name = t.rpartition(".")[2]
-        if name not in TENSOR_TYPES:
-            raise TypeError(f"invalid type object: {t}")
-        t = TENSOR_TYPES[name]
-    if not isinstance(t, tensortype):
-        raise TypeError(f"invalid type object: {t!r}")
-    if not t.dtype.is_floating_point:
-        raise TypeError(
-            f"only floating-point types are supported as the default type, got torch.{t.__name__}"
-        )
-    dt.set_default_dtype(t.dtype)
-
-
-def is_tensor(obj):
-    """Whether `obj` is a Tensor."""
-    return isinstance(obj, Tensor)
-
-
-def is_storage(obj):
-    """Whether `obj` is a storage."""
-    from .pickling import TypedStorage
-    from .storage import UntypedStorage
-
-    return isinstance(obj, (TypedStorage, UntypedStorage))

@@ -22,8 +22,6 @@ from math import gcd, prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .parallel import run_pieces
-
 _BUFFER_BYTES = 1 << 19  # of the unfolded buffer of one piece: half of a common L2 cache
 
 
@@ -87,21 +85,12 @@ def convolution_weight_gradient(x, g, kernel, stride, padding, dilation, groups=
     first, inner = kernel[0], prod(kernel[1:])
     out_channels, in_channels = shape[0] // groups, shape[1]
 
-    def add_up(pieces):
-        total = np.zeros((first, groups, out_channels, in_channels * inner), dtype)
-        for piece in pieces:
-            grad = g[piece[0] : piece[1], :, piece[2] : piece[3]]
-            grad = grad.reshape(grad.shape[0], groups, out_channels, -1)
-            for tap, columns in geometry.columns(*piece):
-                total[tap] += np.matmul(grad, columns.swapaxes(-1, -2)).sum(axis=0)
-        return total
-
-    pieces = geometry.pieces()
-    share = -(-len(pieces) // 4)  # at most four partial sums, however many threads there are
-    partial = run_pieces(add_up, [(pieces[i : i + share],) for i in range(0, len(pieces), share)])
-    total = partial[0]
-    for other in partial[1:]:
-        total += other
+    total = np.zeros((first, groups, out_channels, in_channels * inner), dtype)
+    for piece in geometry.pieces():
+        grad = g[piece[0] : piece[1], :, piece[2] : piece[3]]
+        grad = grad.reshape(grad.shape[0], groups, out_channels, -1)
+        for tap, columns in geometry.columns(*piece):
+            total[tap] += np.matmul(grad, columns.swapaxes(-1, -2)).sum(axis=0)
     total = total.reshape((first, shape[0], in_channels) + tuple(kernel[1:]))
     return np.ascontiguousarray(np.moveaxis(total, 0, 2))
 
@@ -130,24 +119,21 @@ def _correlate(x, w, bias, out_spatial, stride, dilation, offset, groups):
         bias = bias.reshape((groups, -1) + (1,) * len(out_spatial))
     whole_rows = geometry.band >= out_spatial[0]
 
-    def compute(start, stop, top, bottom):
+    for start, stop, top, bottom in geometry.pieces():
         target = y[start:stop, :, :, top:bottom]
         flat = None
         for tap, columns in geometry.columns(start, stop, top, bottom):
-            if flat is None:
-                if whole_rows:  # the product can land in the result
-                    flat = target.reshape(target.shape[:3] + (-1,))
-                    np.matmul(matrices[tap], columns, out=flat)
-                else:
-                    flat = np.matmul(matrices[tap], columns)
-            else:
+            if flat is not None:
                 flat += np.matmul(matrices[tap], columns)
+            elif whole_rows:  # the product can land in the result
+                flat = target.reshape(target.shape[:3] + (-1,))
+                np.matmul(matrices[tap], columns, out=flat)
+            else:
+                flat = np.matmul(matrices[tap], columns)
         if not whole_rows:
             target[...] = flat.reshape(target.shape)
         if bias is not None:
             target += bias
-
-    run_pieces(compute, geometry.pieces())
     return y.reshape(shape)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 import rushlight
+from rushlight.core.tensor.dispatch import constant
 
 from .containers import is_named_tuple, like_mapping, like_sequence
 
@@ -77,7 +78,19 @@ def collate(batch, *, collate_fn_map=None):
 
 def collate_tensor_fn(batch, *, collate_fn_map=None):
     """Tensors stacked along a new first dimension."""
-    return rushlight.stack(batch, 0)
+    first = batch[0]
+    for tensor in batch:
+        if (
+            tensor.shape != first.shape
+            or tensor.dtype != first.dtype
+            or tensor.requires_grad
+            or type(tensor) is not rushlight.Tensor
+        ):
+            return rushlight.stack(batch, 0)
+    # At once, and not as one op of many inputs: views of a dataset's rows differ from batch to
+    # batch, so that each batch would be a plan of its own.
+    arrays = [tensor._array() for tensor in batch]
+    return constant(np.stack(arrays))
 
 
 def collate_numpy_array_fn(batch, *, collate_fn_map=None):
@@ -86,7 +99,7 @@ def collate_numpy_array_fn(batch, *, collate_fn_map=None):
         raise TypeError(default_collate_err_msg_format.format(batch[0].dtype))
     usual = (collate_fn_map or {}).get(rushlight.Tensor) is collate_tensor_fn
     if usual and all(a.shape == batch[0].shape and a.dtype == batch[0].dtype for a in batch):
-        return rushlight.from_numpy(np.stack(batch))
+        return constant(np.stack(batch))
     return collate([rushlight.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
 
 
