@@ -58,14 +58,10 @@ def taps(
 def upsample(x, mode, size, align_corners, factors, antialias):
     """Resize x (N, C, *S) to (N, C, *size)."""
     planes = x.reshape((x.shape[0] * x.shape[1],) + x.shape[2:])
-    kind = np.float32 if x.dtype == np.uint8 else x.dtype.type
+    kind = np.float64 if x.dtype == np.uint8 else x.dtype.type
     per_dimension = _all_taps(x.shape[2:], mode, size, align_corners, factors, antialias, kind)
     if x.dtype == np.uint8 and not mode.startswith("nearest"):
-        y = planes.astype(np.float32)
-        for axis in reversed(range(len(size))):  # bytes again after each dimension, as PyTorch
-            y = _apply(y, *per_dimension[axis], axis + 1)
-            y = np.clip(np.floor(y + np.float32(0.5)), 0, 255)
-        y = y.astype(np.uint8)
+        y = _resample_bytes(planes, per_dimension)
     else:
         y = resample(planes, per_dimension)
     return y.reshape(x.shape[:2] + tuple(size))
@@ -78,6 +74,31 @@ def upsample_backward(g, mode, size, align_corners, factors, antialias):
         size, mode, g.shape[2:], align_corners, factors, antialias, g.dtype.type
     )
     return resample_backward(planes, per_dimension, size).reshape(g.shape[:2] + tuple(size))
+
+
+def _resample_bytes(x, per_dimension):
+    """Resample uint8 values with PyTorch's whole-number weights, bytes again after each dimension.
+
+    A dimension's weights are rounded to as many binary places as keep the largest below 2^15.
+    """
+    for axis in reversed(range(len(per_dimension))):
+        index, weights = per_dimension[axis]
+        if weights is None:
+            x = _apply(x, index, None, axis + 1)
+            continue
+        weights = weights.copy()
+        for tap in range(1, len(weights)):  # taps that meet at the border are one tap
+            same = index[tap] == index[tap - 1]
+            weights[tap] += np.where(same, weights[tap - 1], 0)
+            weights[tap - 1] = np.where(same, 0, weights[tap - 1])
+        largest, places = float(weights.max()), 0
+        while places < 22 and int(0.5 + largest * (1 << (places + 1))) < 1 << 15:
+            places += 1
+        whole = np.trunc(weights * (1 << places) + np.copysign(0.5, weights)).astype(np.int64)
+        total = _apply(x.astype(np.int64), index, whole, axis + 1)
+        total = (total + (1 << (places - 1))) >> places
+        x = np.clip(total, 0, 255).astype(np.uint8)
+    return x
 
 
 def _all_taps(spatial, mode, size, align_corners, factors, antialias, kind):
