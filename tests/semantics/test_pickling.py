@@ -116,3 +116,44 @@ def test_deepcopy_of_a_result_is_refused():
     with pytest.raises(RuntimeError, match="Only Tensors created explicitly by the user"):
         copy.deepcopy(leaf * 2)
     assert copy.deepcopy((leaf * 2).detach()).tolist() == [2.0, 2.0]
+
+
+def test_storages():
+    tensor = torch.tensor([1, 2], dtype=torch.int16)
+    storage = tensor.untyped_storage()
+    assert storage is tensor.view(2, 1).untyped_storage()
+    assert storage.tolist() == list(storage) == [1, 0, 2, 0]
+    assert repr(storage).endswith(" 0\n[torch.storage.UntypedStorage(device=cpu) of size 4]")
+    assert (storage.nbytes(), len(storage), storage.element_size()) == (4, 4, 1)
+    copied = copy.deepcopy(storage)
+    storage[0] = 9
+    assert tensor.tolist() == [9, 2] and copied.tolist() == [1, 0, 2, 0]
+    storage.copy_(copied)
+    assert tensor.tolist() == [1, 2]
+    assert torch.is_storage(storage.fill_(1)) and tensor.tolist() == [257, 257]
+    with pytest.raises(ValueError, match="cannot copy 1 bytes to 4"):
+        storage.copy_(torch.UntypedStorage(1))
+    typed = torch.storage.TypedStorage(wrap_storage=storage, dtype=torch.int16)
+    assert typed.tolist() == [257, 257] and typed.untyped() is storage and typed[1] == 257
+    typed[0] = 3
+    assert tensor.tolist() == [3, 257]
+    text = "[torch.storage.TypedStorage(dtype=torch.int16, device=cpu) of size 2]"
+    assert repr(typed) == " 3\n 257\n" + text
+    assert pickle.loads(pickle.dumps(typed)).tolist() == [3, 257]
+
+
+def test_deepcopy_shares_until_one_is_written():
+    tensor = torch.ones(4)
+    made = copy.deepcopy(tensor)
+    made.add_(1)
+    tensor.mul_(5)
+    assert (tensor.tolist(), made.tolist()) == ([5.0] * 4, [2.0] * 4)
+    array = tensor.numpy()
+    made = copy.deepcopy(tensor)
+    array[:] = 0
+    assert made.tolist() == [5.0] * 4
+    first, second = torch.zeros(3), None
+    second = copy.deepcopy(first)
+    first.numpy()[0] = 1
+    second.numpy()[1] = 2
+    assert (first.tolist(), second.tolist()) == ([1, 0, 0], [0, 2, 0])

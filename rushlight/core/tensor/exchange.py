@@ -40,7 +40,7 @@ def warn_once(text):
     """Warn of something the first time it happens in this process."""
     if text not in _said:
         _said.add(text)
-        warnings.warn(text, UserWarning, stacklevel=4)
+        warnings.warn(text, UserWarning, stacklevel=3)
 
 
 def array_dtype(ndarray):

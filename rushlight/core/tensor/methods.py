@@ -243,6 +243,18 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
 
 
 @method
+def storage(self):
+    """The storage with its element type. Deprecated, as in PyTorch: use `untyped_storage`."""
+    from .exchange import warn_once
+    from .pickling import TypedStorage
+    warn_once("TypedStorage is deprecated. It will be removed in the future and UntypedStorage "
+              "will be the only storage class. This should only matter to you if you are using "
+              "storages directly.  To access UntypedStorage directly, use "
+              "tensor.untyped_storage() instead of tensor.storage()")
+    return TypedStorage(wrap_storage=self._storage, dtype=self.dtype)
+
+
+@method
 def __deepcopy__(self, memo):
     from .pickling import deepcopy_tensor
     return deepcopy_tensor(self, memo)

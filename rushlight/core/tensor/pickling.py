@@ -121,19 +121,6 @@ def _restore_typed(untyped, dtype):
     return TypedStorage(wrap_storage=untyped, dtype=dtype)
 
 
-def _restore_untyped(data):
-    if not data.flags.writeable:
-        data = data.copy()
-    return UntypedStorage.from_numpy(data)
-
-
-def _reduce_storage(storage):
-    return _restore_untyped, (storage.numpy(),)
-
-
-copyreg.pickle(UntypedStorage, _reduce_storage)
-
-
 def _user_state(tensor):
     """The attributes that a program has set on a tensor; None when there are none."""
     state = {name: value for name, value in tensor.__dict__.items() if name not in _OWN_NAMES}

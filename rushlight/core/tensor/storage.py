@@ -125,14 +125,73 @@ class UntypedStorage:
         """True when the memory is shared between processes (see Tensor.share_memory_)."""
         return False
 
+    def fill_(self, byte):
+        """Set every byte."""
+        self.numpy()[...] = byte
+        self.version += 1
+        return self
+
+    def copy_(self, source, non_blocking=None):
+        """Copy the bytes of another storage of the same size. ValueError for another size."""
+        if source.nbytes() != self.nbytes():
+            raise ValueError(f"cannot copy {source.nbytes()} bytes to {self.nbytes()}")
+        self.numpy()[...] = source.untyped().numpy()
+        self.version += 1
+        return self
+
+    def untyped(self):
+        """This storage."""
+        return self
+
+    def element_size(self):
+        """1: the elements of an untyped storage are bytes."""
+        return 1
+
+    def cpu(self):
+        """This storage: it is on the CPU already."""
+        return self
+
+    def cuda(self, device=None, non_blocking=False):
+        """Raises: there is no CUDA device in this build."""
+        from ..base.device import check_device
+        check_device("cuda" if device is None else device)
+        return self
+
+    @property
+    def is_cuda(self):
+        """Whether the memory is on a CUDA device."""
+        return False
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def __repr__(self):
+        lines = [f" {byte}" for byte in self.tolist()]
+        lines.append(f"[torch.storage.UntypedStorage(device={self.device}) of size "
+                     f"{self.nbytes()}]")
+        return "\n".join(lines)
+
+    def __reduce__(self):
+        return _over_bytes, (self.numpy(),)
+
     def __deepcopy__(self, memo):
-        made = UntypedStorage(leaf(self.array().copy(order="K"), self.value.meta))
+        # Values never change, so a copy may share one; the first write to either parts them.
+        if self.exposed is not None and self.still_exposed():
+            value = leaf(self.array().copy(order="K"), self.value.meta)
+        else:
+            value = self.value
+        made = UntypedStorage(value)
         memo[id(self)] = made
         return made
 
     def clone(self):
         """A copy of the bytes."""
         return self.__deepcopy__({})
+
+
+def _over_bytes(data):
+    """A storage over unpickled bytes."""
+    return UntypedStorage.from_numpy(data if data.flags.writeable else data.copy())
 
 
 def _private(m):
