@@ -15,7 +15,7 @@ from ..base import dtypes
 from ..base.shapes import contiguous_strides, meta
 from ..trace.value import leaf
 from .dispatch import alias
-from .storage import UntypedStorage, flat_memory
+from .storage import flat_memory
 from .tensor import Parameter, Tensor
 
 # These have no storage class of their own in PyTorch; `_rebuild_tensor_v3` names the dtype.
