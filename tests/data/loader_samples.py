@@ -143,6 +143,16 @@ def fail_to_start(worker_id):
     raise ValueError(f"worker {worker_id} cannot start")
 
 
+def add_ten(tensor):
+    tensor.add_(10)
+
+
+def add_through_queue(queue, weight):
+    queue.get().add_(10)
+    with torch.no_grad():
+        weight.add_(1)
+
+
 def put_doubled(index, received, results):
     """For multiprocessing.spawn: doubles a tensor from one queue into another."""
     results.put((index, received.get() * 2))

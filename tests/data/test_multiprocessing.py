@@ -9,7 +9,7 @@ import pytest
 
 import rushlight as torch
 import rushlight.multiprocessing as mp
-from rushlight.multiprocessing import shared_block
+from rushlight.core.base import shared_block
 
 from . import loader_samples as samples
 
@@ -107,6 +107,49 @@ def test_spawn_reports_a_killed_process():
     with pytest.raises(mp.ProcessExitedException, match="0 terminated with signal SIGKILL") as e:
         mp.start_processes(samples.exit_in_process, nprocs=1, start_method="fork")
     assert e.value.exit_code == -9 and e.value.signal_name == "SIGKILL"
+
+
+def test_shared_memory_is_one_memory_for_all():
+    tensor = torch.arange(6.0).reshape(2, 3).t()
+    assert not tensor.is_shared()
+    assert tensor.share_memory_() is tensor and tensor.is_shared()
+    assert tensor.tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
+    row = tensor[1]
+    assert row.is_shared()
+    process = mp.get_context("fork").Process(target=samples.add_ten, args=(row,))
+    process.start()
+    process.join(20)
+    assert process.exitcode == 0
+    assert tensor.tolist() == [[0.0, 3.0], [11.0, 14.0], [2.0, 5.0]]
+    assert (row * 2).tolist() == [22.0, 28.0]
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+def test_shared_tensors_through_queues_and_arguments(context):
+    context = mp.get_context(context)
+    weight = torch.nn.Parameter(torch.zeros(4)).share_memory_()
+    queue = context.SimpleQueue()
+    process = context.Process(target=samples.add_through_queue, args=(queue, weight))
+    process.start()
+    queue.put(weight[2:].detach())
+    process.join(60)
+    assert process.exitcode == 0
+    assert weight.tolist() == [1.0, 1.0, 11.0, 11.0] and weight.requires_grad
+    weight.data_ptr()
+    assert weight.is_shared()
+
+
+def test_share_memory_of_a_module_and_of_nothing():
+    module = torch.nn.Linear(2, 3)
+    before = module.weight.tolist()
+    module.share_memory()
+    assert all(p.is_shared() for p in module.parameters())
+    assert module.weight.tolist() == before
+    optimizer = torch.optim.SGD(module.parameters(), lr=1.0)
+    module(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert torch.equal(module.weight.detach(), torch.tensor(before) - 1)
+    assert torch.zeros(0, 3).share_memory_().shape == (0, 3)
 
 
 def test_blocks_are_freed_with_their_last_user():

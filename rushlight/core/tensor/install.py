@@ -11,6 +11,7 @@ from . import (  # noqa: F401 - hot paths, operators, draws
     queries,
     random,
     sequences,
+    shared_memory,
 )
 from .inplace import inplace_form, public_function
 from .tensor import Tensor

@@ -82,7 +82,7 @@ class UntypedStorage:
             # A Meta of its own: the hot path's identity check fails, so reads come to `snapshot`.
             self.value = leaf(array, _private(self.value.meta))
             self.exposed = (owner,)
-        elif owner is None:
+        elif owner is None and self.exposed[0] is not None:
             self.exposed = (None,)
 
     def still_exposed(self) -> bool:
@@ -123,7 +123,7 @@ class UntypedStorage:
 
     def is_shared(self):
         """True when the memory is shared between processes (see Tensor.share_memory_)."""
-        return False
+        return self.exposed is not None and len(self.exposed) > 1
 
     def fill_(self, byte):
         """Set every byte."""

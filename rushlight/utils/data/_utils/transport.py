@@ -14,8 +14,7 @@ import pickle
 from multiprocessing import reduction
 
 from rushlight.core.tensor.tensor import Parameter, Tensor
-from rushlight.multiprocessing import shared_block
-from rushlight.multiprocessing.reductions import reduce_tensor
+from rushlight.multiprocessing.reductions import reduce_tensor, shared_block
 
 # Up to here the bytes are cheaper to copy through the socket than to map.
 _INLINE = 1 << 14
@@ -24,7 +23,7 @@ _INLINE = 1 << 14
 class _Pickler(reduction.ForkingPickler):
     def reducer_override(self, value):
         if type(value) is Tensor or type(value) is Parameter:
-            return reduce_tensor(value)
+            return reduce_tensor(value, by_value=True)
         return NotImplemented
 
 

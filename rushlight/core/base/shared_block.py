@@ -7,7 +7,6 @@ of /dev/shm, which containers keep small.
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 
@@ -56,6 +55,8 @@ def open_block(descriptor, size):
 
     The memory lives as long as the view or anything made from it.
     """
+    import mmap  # where it is used: few programs share memory
+
     try:
         flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
         return memoryview(mmap.mmap(descriptor, size, flags=flags))
