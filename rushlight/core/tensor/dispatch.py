@@ -196,7 +196,11 @@ def call_unary(op: Op):
     """The hot path of a pointwise op of one tensor."""
     rules = op.cache
     plain = PLAIN
+    node_class = node_type(op)
     differentiable = bool(op.derivative)
+    plan = save_plan(op, (True,)) if differentiable else None
+    saves_input = differentiable and bool(plan.inputs)
+    saves_output = differentiable and bool(plan.outputs)
 
     def call(x):
         if type(x) not in plain:
@@ -214,15 +218,36 @@ def call_unary(op: Op):
         state = STATE
         state.trace.append(value)
         state.weight = weight = state.weight + m.weight
-        out = wrap(value, m)
-        if state.grad and x._requires_grad | (x._base is not None) and differentiable:
-            edge = edge_of(x)
+        storage = new(UntypedStorage)
+        storage.value = value
+        storage.version = 0
+        storage.writer = storage.exposed = None
+        out = new(TENSOR[0])
+        out._storage, out._meta, out._output_nr = storage, m, 0
+        out._base = out._grad_fn = None
+        out._requires_grad = False
+        if state.grad and differentiable:
+            edge = x._grad_fn
+            if x._base is not None or x._output_nr:
+                edge = edge_of(x)
+            elif edge is None and x._requires_grad:
+                edge = x
             if edge is not None and m.dtype.category > 1:
-                maker = slow_node if state.slow else make_node
-                out._grad_fn = maker(op, (x,), (edge,), (mx,), m, (), (out,))
+                if state.slow:
+                    node = slow_node(op, (x,), (edge,), (mx,), m, (), (out,))
+                else:
+                    node = new(node_class)
+                    node.edges, node.metas, node.out_metas = (edge,), (mx,), m
+                    node.params = ()
+                    node.seq = next_sequence()
+                    node.hooks = node.line = None
+                    node.plan = plan
+                    saved = ((x, x._storage.version),) if saves_input else ()
+                    if saves_output:
+                        saved += ((storage, m, 0, 0),)
+                    node.saved = saved
+                out._grad_fn = node
                 out._requires_grad = True
-        elif state.inference:
-            out._storage.version = INFERENCE
         if weight > FLUSH_BYTES:
             flush_long_trace()
         return out
