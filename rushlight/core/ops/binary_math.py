@@ -548,4 +548,4 @@ def masked_fill(input, mask, value):  # noqa: A002
     elif input.dtype is dt.bool_:
         value = bool(value)
     found = where_op(mask, value, input)
-    return found
+    return found if found.is_contiguous() else found.clone(memory_format="contiguous_format")

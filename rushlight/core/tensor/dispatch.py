@@ -447,7 +447,7 @@ def _apply_view(op, base, metas, out_metas, params):
     outputs = tuple([alias(base._storage, m) for m in (out_metas if several else (out_metas,))])
     state = STATE
     root = base._base
-    if root is None:
+    if root is None or base._detached_view:
         root = base
     elif state.grad:
         base._refresh_view()

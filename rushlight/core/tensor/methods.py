@@ -14,6 +14,7 @@ from ..trace.value import STATE
 from . import exchange  # noqa: F401 - attaches the conversions to Python and NumPy
 from .dispatch import NUMBERS, prepare, value_of, wrap
 from .tensor import Tensor
+from .view_graph import CopyBackwards, FillBackward0, ZeroBackward0, overwrite
 
 
 def method(function):
@@ -139,17 +140,21 @@ def copy_(self, src, non_blocking=False):
     self._check_writable_by_autograd()
     m = self._meta
     if src._meta.shape != m.shape:
-        src._meta.shape  # noqa: B018 - checked by expand, which names both shapes
         if len(src.shape) > len(m.shape) or pointwise_meta(
                 m.dtype, (m, src._meta)).shape != m.shape:
             src = src.expand(m.shape)
     strides = None if m.contiguous or not m.dense else m.strides
-    return self._assign(copy_op(src, dtype=m.dtype, size=tuple(m.shape), strides=strides))
+    made = copy_op(src, dtype=m.dtype, size=tuple(m.shape), strides=strides)
+    return self._assign(overwrite(CopyBackwards, self, made) if STATE.grad else made)
 
 
 @method
 def fill_(self, value):
     """Set every element to a number or a zero-dim tensor."""
+    return _fill(self, value, FillBackward0)
+
+
+def _fill(self, value, kind):
     m = self._meta
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError("fill_ only supports 0-dimension value tensor but got tensor with "
@@ -162,13 +167,14 @@ def fill_(self, value):
         value = value.item()
     if isinstance(value, complex) and not m.dtype.is_complex:
         value = value.real
-    return self._assign(fill_op(value, dtype=m.dtype, size=tuple(m.shape), strides=strides))
+    made = fill_op(value, dtype=m.dtype, size=tuple(m.shape), strides=strides)
+    return self._assign(overwrite(kind, self, made) if STATE.grad else made, constant=True)
 
 
 @method
 def zero_(self):
     """Set every element to zero."""
-    return self.fill_(0)
+    return _fill(self, 0, ZeroBackward0)
 
 
 def _in_place_view(name):

@@ -505,9 +505,9 @@ class Tensor:
             result = result.to(m.dtype)
         return self._assign(result)
 
-    def _assign(self, result):
-        """`_become` without the checks: shapes and dtypes agree."""
-        if _overlaps(self._meta):
+    def _assign(self, result, constant=False):
+        """`_become` without the checks: shapes and dtypes agree (`constant`: elements too)."""
+        if not constant and _overlaps(self._meta):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to "
                 "a single memory location. Please clone() the tensor before performing the "

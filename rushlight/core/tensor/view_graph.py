@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from ..autograd.node import Node, next_sequence
+from ..base.shapes import with_dtype
+from ..ops.views import _as_strided_backward as as_strided_backward
+from .dispatch import edge_of
 
 
 class FunctionNode(Node):
@@ -33,6 +36,44 @@ class CopySlices(FunctionNode):
     __slots__ = ()
 
 
+class CopyBackwards(FunctionNode):
+    """``copy_``: the old contents get a zero gradient, the source the whole of it."""
+
+    __slots__ = ()
+
+
+class FillBackward0(FunctionNode):
+    """``fill_``: the old contents get a zero gradient."""
+
+    __slots__ = ()
+
+
+class ZeroBackward0(FunctionNode):
+    """``zero_``: the old contents get a zero gradient."""
+
+    __slots__ = ()
+
+
+def overwrite(kind, tensor, result):
+    """Hang `result` below both the tensor it overwrites and what it was computed from."""
+    old, value = edge_of(tensor), edge_of(result)
+    if old is None and value is None:
+        return result
+    if old is None and kind is not CopyBackwards:
+        return result
+    m = result._meta
+
+    def backward(g):
+        return [g.new_zeros(m.shape) if old is not None else None,
+                g if value is not None else None]
+    result._grad_fn = kind((old, value), (m, m), m, backward)
+    result._output_nr = 0
+    result._requires_grad = True
+    return result
+
+
+for _kind in (CopyBackwards, FillBackward0, ZeroBackward0):
+    _kind.__module__ = "torch"
 AsStridedBackward0.__module__ = CopySlices.__module__ = "torch"
 
 
@@ -50,8 +91,12 @@ def as_strided_node(base, view, edge):
 
     def backward(g):
         import rushlight
+        offset = view.offset - root.offset
+        if any(s == 0 and n > 1 for s, n in zip(view.strides, view.shape)):
+            return [as_strided_backward(g, geometry=with_dtype(root, g.dtype), size=view.shape,
+                                        stride=view.strides, storage_offset=offset)]
         made = rushlight.empty_strided(root.shape, root.strides, dtype=g.dtype).zero_()
-        made.as_strided(view.shape, view.strides, view.offset - root.offset).copy_(g)
+        made.as_strided(view.shape, view.strides, offset).copy_(g)
         return [made]
     return AsStridedBackward0((edge,), (root,), view, backward)
 
