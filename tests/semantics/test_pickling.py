@@ -157,3 +157,20 @@ def test_deepcopy_shares_until_one_is_written():
     first.numpy()[0] = 1
     second.numpy()[1] = 2
     assert (first.tolist(), second.tolist()) == ([1, 0, 0], [0, 2, 0])
+
+
+def test_storages_of_files_and_slices(tmp_path):
+    path = tmp_path / "bytes"
+    path.write_bytes(bytes(range(8)))
+    storage = torch.UntypedStorage.from_file(str(path), False, 8)
+    part = storage[4:8]
+    tensor = torch.asarray(part, dtype=torch.uint8)
+    assert tensor.tolist() == [4, 5, 6, 7]
+    tensor.fill_(9)
+    assert storage.tolist() == [0, 1, 2, 3, 9, 9, 9, 9]
+    assert path.read_bytes() == bytes(range(8))
+    shared = torch.UntypedStorage.from_file(str(path), shared=True, nbytes=4)
+    torch.asarray(shared, dtype=torch.int16).fill_(1)
+    assert path.read_bytes() == b"\1\0\1\0\4\5\6\7"
+    with pytest.raises(ValueError, match="fewer than 9 bytes"):
+        torch.UntypedStorage.from_file(str(path), False, 9)

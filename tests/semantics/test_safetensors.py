@@ -1,6 +1,8 @@
 """Safetensors files: the bytes of the reference package, and checks of what is read."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -140,3 +142,25 @@ def test_models_with_tied_weights(tmp_path):
     missing, unexpected = safetensors.load_model(fresh, path, strict=False)
     assert unexpected == ["other"]
     assert len(missing) == 3
+
+
+PROGRAM = """
+import sys, torch
+from safetensors.torch import load, load_file, save, save_file
+kept = {"a": torch.ones(2, 3), "h": torch.ones(3, dtype=torch.bfloat16)}
+save_file(kept, sys.argv[1])
+for found in (load(save(kept)), load_file(sys.argv[1])):
+    assert all(found[name].dtype == kept[name].dtype for name in kept)
+    assert all(found[name].tolist() == kept[name].tolist() for name in kept)
+print("done")
+"""
+
+
+def test_the_reference_package_works_on_these_tensors(tmp_path):
+    pytest.importorskip("safetensors")
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM)
+    command = [sys.executable, "-m", "rushlight", "run", str(script), str(tmp_path / "x.st")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert result.stdout == "done\n", result.stderr
+    assert sorted(safetensors.load_file(tmp_path / "x.st")) == ["a", "h"]

@@ -17,7 +17,7 @@ from ..base import dtypes as dt
 from ..base.promotion import promote_types
 from ..base.shapes import Size, meta
 from .construction import _finish, as_dtype, empty
-from .dispatch import TENSOR, constant
+from .dispatch import TENSOR, alias, constant
 from .exchange import (
     array_dtype,
     from_dlpack,
@@ -26,6 +26,7 @@ from .exchange import (
     warn_of_scalar,
     warn_once,
 )
+from .storage import UntypedStorage
 from .tensor import Tensor
 
 _NUMBERS = frozenset((bool, int, float, complex))
@@ -136,6 +137,9 @@ def _shared(obj, dtype):
         return from_numpy(obj)
     if isinstance(obj, np.generic):
         return None
+    if isinstance(obj, UntypedStorage):
+        target = dtype or dt.get_default_dtype()
+        return alias(obj, meta(target, (obj.nbytes() // target.itemsize,)))
     if hasattr(obj, "__dlpack__"):
         return from_dlpack(obj)
     try:

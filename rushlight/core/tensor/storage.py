@@ -36,7 +36,24 @@ class UntypedStorage:
     def from_numpy(cls, array: np.ndarray) -> UntypedStorage:
         """A storage over the memory of a one-dimensional array, which it shares."""
         storage = cls(leaf(array, meta(dt.from_numpy_dtype(array.dtype), array.shape)))
-        storage.expose(array)
+        storage.expose(_owner(array))
+        return storage
+
+    @classmethod
+    def from_file(cls, filename, shared=False, nbytes=0) -> UntypedStorage:
+        """The first `nbytes` of a file, read when they are used.
+
+        A change reaches the file if `shared` is true. Raises ValueError if the file is shorter.
+        """
+        import mmap
+        with open(filename, "r+b" if shared else "rb") as file:
+            if file.seek(0, 2) < nbytes:
+                raise ValueError(f"{filename} has fewer than {nbytes} bytes")
+            access = mmap.ACCESS_WRITE if shared else mmap.ACCESS_COPY
+            mapped = mmap.mmap(file.fileno(), nbytes, access=access) if nbytes else b""
+        storage = cls.from_numpy(np.frombuffer(mapped, np.uint8))
+        if shared:
+            storage.expose(None)
         return storage
 
     def array(self) -> np.ndarray:
@@ -110,6 +127,8 @@ class UntypedStorage:
         return self.numpy().tolist()
 
     def __getitem__(self, index):
+        if isinstance(index, slice):
+            return UntypedStorage.from_numpy(self.numpy()[index])
         return self.numpy()[index].item()
 
     def __setitem__(self, index, byte):
