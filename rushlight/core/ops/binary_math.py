@@ -529,10 +529,25 @@ def lerp(input, end, weight):  # noqa: A002
     return lerp_op(input, end, weight)
 
 
+def _masked_fill_types(x, mask, value):
+    return x.dtype, x.dtype
+
+
+def _fill_gradient(g, mask):
+    from .comparison import where_op
+    return where_op(mask, g, 0).sum()
+
+
+masked_fill_op = pointwise(
+    "masked_fill", lambda w, x, mask, value: w.select(mask, value, x),
+    {"x": lambda g, mask: g.masked_fill(mask, 0), "value": _fill_gradient},
+    inputs="x mask value", promotion=_masked_fill_types,
+    numpy=lambda x, mask, value: np.where(mask.astype(bool), value, x))
+
+
 @export("torch", "Tensor", inplace=True)
 def masked_fill(input, mask, value):  # noqa: A002
     """`value` where the bool `mask` holds, else `input`; the dtype stays `input`'s."""
-    from .comparison import where_op
     if mask.dtype is not dt.bool_:
         raise RuntimeError("masked_fill only supports boolean masks, but got mask with dtype "
                            f"{mask.dtype.name}")
@@ -547,5 +562,5 @@ def masked_fill(input, mask, value):  # noqa: A002
         value = bool(value) if input.dtype is dt.bool_ else int(value)
     elif input.dtype is dt.bool_:
         value = bool(value)
-    found = where_op(mask, value, input)
+    found = masked_fill_op(input, mask, value)
     return found if found.is_contiguous() else found.clone(memory_format="contiguous_format")

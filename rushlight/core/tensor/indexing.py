@@ -171,7 +171,8 @@ def getitem(self, index):
 def setitem(self, index, value):
     """``self[index] = value``: the value is broadcast and cast."""
     view, tensors = split_index(self, index)
-    self._check_writable_by_autograd()
+    if view is self:
+        self._check_writable_by_autograd()
     if not isinstance(value, Tensor):
         if isinstance(value, (list, tuple, np.ndarray)):
             raise TypeError(f"can't assign a {type(value).__name__} to a "

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..base import dtypes as dt
 from ..base.device import check_device
-from ..base.shapes import meta, pointwise_meta
+from ..base.shapes import broadcast_shapes, meta
 from ..ops import arithmetic, comparison
 from ..ops.memory import cast_to, clone_op, copy_op, fill_op, is_contiguous_in, strides_for
 from ..ops.record import REGISTRY, export
@@ -140,9 +140,10 @@ def copy_(self, src, non_blocking=False):
     self._check_writable_by_autograd()
     m = self._meta
     if src._meta.shape != m.shape:
-        if len(src.shape) > len(m.shape) or pointwise_meta(
-                m.dtype, (m, src._meta)).shape != m.shape:
-            src = src.expand(m.shape)
+        together = broadcast_shapes(m.shape, src._meta.shape)
+        if together != m.shape:
+            raise RuntimeError(f"output with shape {list(m.shape)} doesn't match the broadcast "
+                               f"shape {list(together)}")
     strides = None if m.contiguous or not m.dense else m.strides
     made = copy_op(src, dtype=m.dtype, size=tuple(m.shape), strides=strides)
     return self._assign(overwrite(CopyBackwards, self, made) if STATE.grad else made)

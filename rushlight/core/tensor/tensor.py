@@ -516,6 +516,8 @@ class Tensor:
         old_edge = None
         base = self._base
         attached = base is not None and not self._detached_view
+        if attached:
+            self._refresh_view()
         graph = STATE.grad and (result._requires_grad or self.requires_grad or
                                 (attached and base._requires_grad))
         if attached and graph:
