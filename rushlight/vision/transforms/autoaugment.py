@@ -10,7 +10,6 @@ from enum import Enum
 import rushlight
 from rushlight import Tensor, nn
 from rushlight.vision.transforms import functional as F
-from rushlight.vision.transforms._dirichlet import sample_dirichlet
 from rushlight.vision.transforms._modes import InterpolationMode
 from rushlight.vision.transforms._policies import CIFAR10, IMAGENET, SVHN
 
@@ -86,6 +85,11 @@ _AUG_MIX_ORDER = (
 def _draw(high):
     """One integer in [0, high), as a Python int."""
     return int(rushlight.randint(high, (1,)).item())
+
+
+def _draw_shares(alpha, parts, count):
+    """(count, parts) of positive numbers, each row a Dirichlet sample that sums to one."""
+    return rushlight._sample_dirichlet(rushlight.full((count, parts), alpha))
 
 
 class _Policy(nn.Module):
@@ -279,8 +283,8 @@ class AugMix(_Policy):
         per_picture = (batch.shape[0],) + (1,) * (batch.ndim - 1)
 
         # How much of the original stays, then how the rest is shared among the chains.
-        shares = sample_dirichlet([self.alpha, self.alpha], batch.shape[0])
-        weights = sample_dirichlet([self.alpha] * self.mixture_width, batch.shape[0])
+        shares = _draw_shares(self.alpha, 2, batch.shape[0])
+        weights = _draw_shares(self.alpha, self.mixture_width, batch.shape[0])
         weights = weights * shares[:, 1].view(-1, 1)
         mixed = shares[:, 0].view(per_picture) * batch
         names = _AUG_MIX_ORDER + (_COLOURS if self.all_ops else ())
