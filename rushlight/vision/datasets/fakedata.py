@@ -13,7 +13,7 @@ class FakeData(VisionDataset):
 
     Example:
         >>> FakeData(size=2, image_size=(3, 8, 8))[0]
-        (<PIL.Image.Image image mode=RGB size=8x8 at ...>, 3)
+        (<PIL.Image.Image image mode=RGB size=8x8 at ...>, 6)
     """
 
     def __init__(

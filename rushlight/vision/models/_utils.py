@@ -22,6 +22,7 @@ class IntermediateLayerGetter(nn.ModuleDict):
         ValueError: a name that is not a child.
 
     Example:
+        >>> import rushlight
         >>> from rushlight.vision.models import resnet18
         >>> getter = IntermediateLayerGetter(resnet18(), {"layer1": "feat1", "layer3": "feat2"})
         >>> [(k, tuple(v.shape)) for k, v in getter(rushlight.rand(1, 3, 64, 64)).items()]
