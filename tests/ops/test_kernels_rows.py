@@ -55,10 +55,18 @@ def test_normalize_rows(block_bytes, monkeypatch):
     np.testing.assert_allclose(mean[:, 0], x.mean(1))
     np.testing.assert_allclose(rstd[:, 0], (x.var(1) + 0.1) ** -0.5)
     np.testing.assert_allclose(y, (x - mean) * rstd)
+    weight, bias = rng.random(5), rng.random(5)
+
+    def affine(v=x, w=weight, b=bias):
+        return normalization.normalize_rows(v, 0.1, w, b)[0]
+
+    np.testing.assert_allclose(affine(), y * weight + bias)
+    made = normalization.normalize_rows_backward(g, x, mean, rstd, weight)
+    np.testing.assert_allclose(made[0], numeric_gradient(affine, x, g), atol=1e-8)
     np.testing.assert_allclose(
-        normalization.normalize_rows_backward(g, x, mean, rstd),
-        numeric_gradient(lambda v: normalization.normalize_rows(v, 0.1)[0], x, g), atol=1e-8,
-    )  # fmt: skip
+        made[1], numeric_gradient(lambda w: affine(w=w), weight, g), atol=1e-8
+    )
+    np.testing.assert_allclose(made[2], numeric_gradient(lambda b: affine(b=b), bias, g), atol=1e-8)
 
 
 @pytest.mark.parametrize("block_bytes", [16, 1 << 18])

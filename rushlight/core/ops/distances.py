@@ -8,7 +8,7 @@ from .arguments import need_tensor, not_implemented_for
 from .record import export, primitive
 
 
-def _cdist_rule(a, b, p):
+def _cdist_rule(a, b, p, by_product):
     if a.dtype.name not in ("float32", "float64"):
         raise not_implemented_for("cdist", a.dtype)
     return meta(a.dtype, (*a.shape[:-1], b.shape[-2]))
@@ -31,29 +31,29 @@ def _slopes(difference, distance, p):
     return difference.sign() * power / safe.pow(p - 1) * (far != 0)
 
 
-def _cdist_backward(g, a, b, out, p, needs):
+def _cdist_backward(g, a, b, out, p, by_product, needs):
     if STATE.grad and p != 0:
         difference = a.unsqueeze(-2) - b.unsqueeze(-3)
         slope = _slopes(difference, out, p) * g.unsqueeze(-1)
         return slope.sum(-2) if needs[0] else None, -slope.sum(-3) if needs[1] else None
-    return cdist_backward_op(g, a, b, out, p=p)
+    return cdist_backward_op(g, a, b, out, p=p, by_product=by_product)
 
 
 cdist_op = primitive(
-    "cdist", "row", "a b", _cdist_rule, "distances.cdist", {("a", "b"): _cdist_backward},
-    params=("p",))
+    "cdist", "row", "a b", _cdist_rule, "distances.cdist_of", {("a", "b"): _cdist_backward},
+    params=("p", "by_product"))
 cdist_backward_op = primitive(
     "cdist_backward", "row", "y a b distance",
-    lambda y, a, b, distance, p: (meta(a.dtype, a.shape), meta(b.dtype, b.shape)),
-    "distances.cdist_backward_of", None, params=("p",), multi=2)
+    lambda y, a, b, distance, p, by_product: (meta(a.dtype, a.shape), meta(b.dtype, b.shape)),
+    "distances.cdist_backward_of", None, params=("p", "by_product"), multi=2)
 
 
 @export("torch")
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm of x1[..., i, :] - x2[..., j, :] for all i, j: (..., P, R).
 
-    p: 0 (how many differ), a positive number, or infinity. compute_mode is checked, and the
-    distances are always computed from the differences, which is the more accurate way.
+    p: 0 (how many differ), a positive number, or infinity. compute_mode says when Euclidean
+    distances come from a matrix product: for more than 25 rows, always, or never.
     """
     need_tensor(x1, "cdist", "x1", 1)
     need_tensor(x2, "cdist", "x2", 2)
@@ -75,7 +75,10 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     batch = broadcast_shapes(tuple(x1.shape[:-2]), tuple(x2.shape[:-2]))
     left = x1.expand(*batch, *x1.shape[-2:]) if tuple(x1.shape[:-2]) != batch else x1
     right = x2.expand(*batch, *x2.shape[-2:]) if tuple(x2.shape[:-2]) != batch else x2
-    return cdist_op(left, right, p=float(p))
+    many = max(x1.shape[-2], x2.shape[-2]) > 25
+    by_product = p == 2 and (compute_mode == "use_mm_for_euclid_dist" or (
+        many and compute_mode == "use_mm_for_euclid_dist_if_necessary"))
+    return cdist_op(left, right, p=float(p), by_product=by_product)
 
 
 def _pdist_never(g):

@@ -10,8 +10,8 @@ import numpy as np
 _BLOCK_BYTES = 1 << 18
 
 
-def normalize_rows(x, eps):
-    """Return ((x - mean) * rstd, mean, rstd) of each row of x (rows, values)."""
+def normalize_rows(x, eps, weight=None, bias=None):
+    """Return ((x - mean) * rstd * weight + bias, mean, rstd) of each row of x (rows, values)."""
     rows, count = x.shape
     y = np.empty(x.shape, x.dtype)
     mean, rstd = np.empty((rows, 1), x.dtype), np.empty((rows, 1), x.dtype)
@@ -23,25 +23,37 @@ def normalize_rows(x, eps):
         variance = np.einsum("ij,ij->i", centred, centred)[:, None] / x.dtype.type(count)
         rstd[piece] = 1 / np.sqrt(variance + eps)
         centred *= rstd[piece]
+        if weight is not None:
+            centred *= weight
+        if bias is not None:
+            centred += bias
     return y, mean, rstd
 
 
-def normalize_rows_backward(g, x, mean, rstd):
-    """Return the adjoint of the first result of normalize_rows: all (rows, values)."""
+def normalize_rows_backward(g, x, mean, rstd, weight=None):
+    """Return the gradients of normalize_rows in (x, weight, bias), given g (rows, values)."""
     rows, count = x.shape
-    result = np.empty(x.shape, np.result_type(g, x))
+    kind = np.result_type(g, x)
+    result = np.empty(x.shape, kind)
+    weight_grad, bias_grad = np.zeros(count, kind), np.zeros(count, kind)
     step = max(1, _BLOCK_BYTES // max(count * x.itemsize, 1))
     scale = x.dtype.type(1 / max(count, 1))
     for start in range(0, rows, step):
         piece = slice(start, start + step)
-        normal = (x[piece] - mean[piece]) * rstd[piece]
         grad = g[piece]
+        bias_grad += grad.sum(0)
+        normal = x[piece] - mean[piece]
+        normal *= rstd[piece]
+        out = np.multiply(grad, normal, out=result[piece])
+        weight_grad += out.sum(0)
+        if weight is not None:
+            grad = grad * weight
         along = np.einsum("ij,ij->i", grad, normal)[:, None] * scale
         normal *= along
-        out = np.subtract(grad, normal, out=result[piece])
+        np.subtract(grad, normal, out=out)
         out -= grad.mean(1, keepdims=True)
         out *= rstd[piece]
-    return result
+    return result, weight_grad, bias_grad
 
 
 def channel_statistics(x):

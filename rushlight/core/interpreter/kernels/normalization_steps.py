@@ -23,11 +23,7 @@ def layer_norm(x, weight, bias, dims, eps):
     """Return (result, mean, 1 / standard deviation) over the last dims dimensions."""
     lead = x.shape[: x.ndim - dims]
     rows = x.reshape(prod(lead), prod(x.shape[x.ndim - dims :]))
-    y, mean, rstd = normalize_rows(rows, eps)
-    if weight is not None:
-        y *= _flat(weight)
-    if bias is not None:
-        y += _flat(bias)
+    y, mean, rstd = normalize_rows(rows, eps, _flat(weight), _flat(bias))
     kept = lead + (1,) * dims
     return y.reshape(x.shape), mean.reshape(kept), rstd.reshape(kept)
 
@@ -36,13 +32,10 @@ def layer_norm_backward(g, x, mean, rstd, weight, dims):
     """Return the gradients of (x, weight, bias)."""
     size = x.shape[x.ndim - dims :]
     rows = (prod(x.shape[: x.ndim - dims]), prod(size))
-    g, x_rows = g.reshape(rows), x.reshape(rows)
-    mean, rstd = mean.reshape(-1, 1), rstd.reshape(-1, 1)
-    scaled = g if weight is None else g * _flat(weight)
-    x_grad = normalize_rows_backward(scaled, x_rows, mean, rstd)
-    normal = (x_rows - mean) * rstd
-    weight_grad = np.einsum("ij,ij->j", g, normal)
-    return x_grad.reshape(x.shape), weight_grad.reshape(size), g.sum(0).reshape(size)
+    made = normalize_rows_backward(
+        g.reshape(rows), x.reshape(rows), mean.reshape(-1, 1), rstd.reshape(-1, 1), _flat(weight)
+    )
+    return made[0].reshape(x.shape), made[1].reshape(size), made[2].reshape(size)
 
 
 def _group_rows(x, groups):
@@ -67,7 +60,7 @@ def group_norm_backward(g, mean_g, rstd_g, x, mean, rstd, weight, groups):
     mean, rstd = mean.reshape(-1, 1), rstd.reshape(-1, 1)
     rows = _group_rows(x, groups)
     scaled = g if weight is None else g * weight.reshape(one_each)
-    x_grad = normalize_rows_backward(_group_rows(scaled, groups), rows, mean, rstd)
+    x_grad = normalize_rows_backward(_group_rows(scaled, groups), rows, mean, rstd)[0]
     normal = (rows - mean) * rstd
     if mean_g.any() or rstd_g.any():
         through = mean_g.reshape(-1, 1) - rstd_g.reshape(-1, 1) * rstd * rstd * normal
