@@ -29,6 +29,7 @@ _FLOAT64 = np.dtype(np.float64)
 _INT64 = np.dtype(np.int64)
 _SHIFT32 = np.uint64(32)
 _MANTISSA64 = np.uint64((1 << 53) - 1)
+_HIGH_OF_53 = np.uint32((1 << 21) - 1)
 _MANTISSA32 = np.uint32((1 << 24) - 1)
 
 # Number of bits a floating dtype holds integers exactly with; also tells floating dtypes apart.
@@ -190,17 +191,32 @@ def draw_bernoulli(state, shape, dtype, probability):
     A number or a float64 array is compared with a float64 u, other arrays with a float32 u.
     """
     count = element_count(shape)
-    if isinstance(probability, np.ndarray):
-        probability = probability.reshape(-1)
-        if probability.dtype == _FLOAT64:
-            uniform, state = draw_unit64(state, count)
-        else:
-            uniform, state = draw_unit32(state, count)
-            probability = probability.astype(np.float32)
-    else:
+    if not isinstance(probability, np.ndarray):
+        successes, state = _compare_with_number(state, count, float(probability))
+    elif probability.dtype == _FLOAT64:
         uniform, state = draw_unit64(state, count)
-        probability = float(probability)
-    return (uniform < probability).astype(dtype).reshape(shape), state
+        successes = uniform < probability.reshape(-1)
+    else:
+        uniform, state = draw_unit32(state, count)
+        successes = uniform < probability.reshape(-1).astype(np.float32)
+    return successes.astype(dtype).reshape(shape), state
+
+
+def _compare_with_number(state, count, probability):
+    """Whether each float64 uniform is below `probability`, by the words it would be made of.
+
+    The 53 bits of u * 2^53 are 21 of the first word and all of the second; the first decides
+    but for one number in two million.
+    """
+    words, state = draw_words(state, 2 * count)
+    threshold = math.ceil(probability * 2.0**53)
+    high, low = threshold >> 32, threshold & 0xFFFFFFFF
+    first = words[0::2] & _HIGH_OF_53
+    successes = first < np.uint32(high)
+    undecided = first == np.uint32(high)
+    if undecided.any():
+        successes |= undecided & (words[1::2] < np.uint32(low))
+    return successes, state
 
 
 def draw_integers(state, shape, dtype, low, high):

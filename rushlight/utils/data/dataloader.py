@@ -222,6 +222,14 @@ class DataLoader(Generic[_Sample]):
         )
 
 
+def __getattr__(name):
+    if name == "_MultiProcessingDataLoaderIter":
+        from ._utils.worker_pool import _MultiProcessingDataLoaderIter
+
+        return _MultiProcessingDataLoaderIter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _checked_workers(num_workers, timeout, prefetch_factor, persistent_workers):
     """The prefetch factor to use, once the options about workers make sense together."""
     if num_workers < 0:
