@@ -79,7 +79,13 @@ _LAZY = ("amp", "autograd", "backends", "cli", "compat", "cuda", "darknet", "dis
          "compiler", "_C", "_dynamo", "cpu", "mtia", "accelerator", "futures", "package",
          "torch_version", "backends", "safetensors")
 _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage": "storage",
-               "set_printoptions": "core.tensor.printing"}
+               "set_printoptions": "core.tensor.printing", "GradScaler": "amp",
+               "autocast": "amp", **dict.fromkeys((
+                   "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype",
+                   "get_autocast_gpu_dtype", "is_autocast_cache_enabled",
+                   "is_autocast_cpu_enabled",
+                   "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype",
+                   "set_autocast_enabled"), "amp.autocast_mode")}
 
 
 def __getattr__(name: str) -> _Any:

@@ -171,6 +171,9 @@ class device:  # noqa: N801
 
 
 def __getattr__(name: str):
+    if name == "amp":
+        from importlib import import_module
+        return import_module(".amp", __name__)
     raise AttributeError(
         f"module 'torch.cuda' has no attribute '{name}' (rushlight has no CUDA backend yet)"
     )

@@ -13,6 +13,7 @@ from . import (  # noqa: F401 - hot paths, operators, draws
     sequences,
     shared_memory,
 )
+from .autocast import autocasting
 from .inplace import inplace_form, public_function
 from .tensor import Tensor
 
@@ -23,7 +24,7 @@ NAMESPACES: dict = {}          # "nn.functional" -> {name: function}, "special",
 def install() -> None:
     """Publish every export."""
     for export in EXPORTS:
-        function = public_function(export)
+        function = autocasting(public_function(export), export.name)
         for target in export.targets:
             if target == "Tensor":
                 setattr(Tensor, export.name, function)

@@ -45,6 +45,7 @@ class ThreadState(threading.local):
         self.inference = False
         self.anomaly = None
         self.saved_hooks = []
+        self.autocast = None            # the autocast region's policy
         self.partial_backward = False   # a backward for some inputs only is running
         TRACES.append(self.trace)
 

@@ -5,6 +5,7 @@ of its own are ops, collected here from the registry. The rest are compositions 
 files beside this one.
 """
 
+from rushlight.core.tensor.autocast import autocasting
 from rushlight.core.tensor.install import NAMESPACES
 from rushlight.nn.functional import _attention, _compositions, _distance, _losses
 
@@ -14,7 +15,7 @@ __all__ = list(_ops)
 for _module in (_attention, _compositions, _distance, _losses):
     for _name in _module.__all__:
         if _name not in _ops:
-            globals()[_name] = getattr(_module, _name)
+            globals()[_name] = autocasting(getattr(_module, _name), _name)
             __all__.append(_name)
 globals().update(_ops)
 del _module, _name
