@@ -55,12 +55,17 @@ class StorageKind:
         self.dtype = dtype
 
 
+def public_path(module):
+    """The module of PyTorch's or torchvision's that one of ours stands for."""
+    for ours, theirs in (("rushlight.vision", "torchvision"), ("rushlight", "torch")):
+        if module == ours or module.startswith(ours + "."):
+            return theirs + module[len(ours) :]
+    return module
+
+
 def _canonical(module, name):
     """The one name under which a global is looked up, whoever wrote the file."""
-    module = _PYTHON2.get(module, module)
-    if module == "rushlight" or module.startswith("rushlight."):
-        module = "torch" + module[len("rushlight") :]
-    return f"{module}.{name}"
+    return f"{public_path(_PYTHON2.get(module, module))}.{name}"
 
 
 def _name_of(item):

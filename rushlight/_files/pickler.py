@@ -9,7 +9,7 @@ import rushlight.storage
 
 from ..core.tensor.pickling import reduce_tensor
 from ..core.tensor.tensor import Parameter, Tensor
-from .admission import STORAGE_DTYPES
+from .admission import STORAGE_DTYPES, public_path
 from .locations import location_tag
 
 _STORAGE_NAMES = {dtype: name for name, dtype in STORAGE_DTYPES.items()}
@@ -27,6 +27,16 @@ class _Named:
     def __init__(self, module, name):
         self.module = module
         self.name = name
+
+
+def _public_module(module, name, obj):
+    """The module of PyTorch's in which `obj` is found under `name`."""
+    if module != "torch" and not module.startswith("rushlight.core"):
+        return public_path(module)
+    for path, public in (("torch", rushlight), ("torch.nn.functional", rushlight.nn.functional)):
+        if getattr(public, name, None) is obj:
+            return path
+    raise pickle.PicklingError(f"PyTorch has no public name for {obj!r}; it cannot be saved")
 
 
 def _named_table():
@@ -118,9 +128,9 @@ class TorchPickler(pickle._Pickler):
             self._write_name(*known, obj)
             return
         module = getattr(obj, "__module__", None) or ""
-        root, dot, rest = module.partition(".")
-        if root in ("rushlight", "torch"):
-            self._write_name("torch" + dot + rest, name or obj.__qualname__, obj)
+        if module.partition(".")[0] in ("rushlight", "torch"):
+            name = name or obj.__qualname__
+            self._write_name(_public_module(module, name, obj), name, obj)
             return
         super().save_global(obj, name)
 

@@ -398,3 +398,52 @@ def test_pickle_is_a_module_that_may_be_named():
     assert torch.load(file) == 3
     with pytest.raises(TypeError, match="unexpected keyword argument"):
         torch.load(file, something=1)
+
+
+class Labelled(torch.Tensor):
+    """A subclass with an attribute of its own."""
+
+
+def test_subclasses_need_to_be_allowed():
+    tensor = torch.arange(3.0).as_subclass(Labelled)
+    tensor.label = "x"
+    file = io.BytesIO()
+    torch.save(tensor, file)
+    file.seek(0)
+    with pytest.raises(pickle.UnpicklingError, match="Labelled"):
+        torch.load(file)
+    file.seek(0)
+    with torch.serialization.safe_globals([Labelled]):
+        loaded = torch.load(file)
+    assert type(loaded) is Labelled and loaded.label == "x" and loaded.tolist() == [0, 1, 2]
+
+
+def names_in(value):
+    file = io.BytesIO()
+    torch.save(value, file)
+    return zipfile.ZipFile(file).read("archive/data.pkl")
+
+
+def test_functions_and_modules_are_written_under_their_public_names():
+    assert b"ctorch.nn.functional\ngelu\n" in names_in(torch.nn.functional.gelu)
+    assert b"ctorch\nsigmoid\n" in names_in(torch.sigmoid)
+    assert b"ctorch.nn.modules.linear\nLinear\n" in names_in(torch.nn.Linear(1, 1))
+    with pytest.raises(pickle.PicklingError, match="no public name"):
+        names_in(torch.channels_last)
+
+
+def test_whole_modules_need_their_classes_allowed():
+    module = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU())
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    names = torch.serialization.get_unsafe_globals_in_checkpoint(file)
+    assert names[0] == "torch.nn.modules.container.Sequential"
+    file.seek(0)
+    with torch.serialization.safe_globals([torch.nn.Sequential, torch.nn.Linear, torch.nn.ReLU]):
+        loaded = torch.load(file)
+    for before, after in zip(module.parameters(), loaded.parameters(), strict=True):
+        same(after, before)
+    with torch.serialization.safe_globals([torch.nn.Linear]):
+        linear = torch.load(RECORDED / "module.pt")
+    assert linear(torch.ones(1, 2)).shape == (1, 1)
