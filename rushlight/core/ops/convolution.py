@@ -292,3 +292,17 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed,  # n
     if transposed:
         return _transposed(input, weight, bias, stride, padding, output_padding, groups, dilation)
     return _convolve(input, weight, bias, stride, padding, dilation, groups)
+
+
+@export("torch", "nn.functional")
+def conv_tbc(input, weight, bias, pad=0):  # noqa: A002
+    """The convolution of (time, batch, channels) with weight (K, channels in, channels out)."""
+    if len(input.shape) != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    if len(weight.shape) != 3:
+        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, "
+                           "out_channels.")
+    if len(bias.shape) != 1:
+        raise RuntimeError("Bias must be 1-D")
+    y = _convolve(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, 1, pad, 1, 1)
+    return y.permute(2, 0, 1).contiguous()

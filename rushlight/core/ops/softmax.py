@@ -95,6 +95,20 @@ def functional_log_softmax(input, dim=None, _stacklevel=3, dtype=None):  # noqa:
     return _along(log_softmax_op, "log_softmax", input, dim, dtype)
 
 
+@export("torch", name="_softmax")
+def softmax_to(input, dim, half_to_float):  # noqa: A002
+    """`softmax`, in float32 for half inputs where half_to_float says so."""
+    made = input.float() if half_to_float and input.dtype.half else input
+    return softmax_op(made, dim=wrap_dim(dim, len(input.shape)))
+
+
+@export("torch", name="_log_softmax")
+def log_softmax_to(input, dim, half_to_float):  # noqa: A002
+    """`log_softmax`, in float32 for half inputs where half_to_float says so."""
+    made = input.float() if half_to_float and input.dtype.half else input
+    return log_softmax_op(made, dim=wrap_dim(dim, len(input.shape)))
+
+
 @export("torch", name="_softmax_backward_data")
 def softmax_backward_data(grad_output, output, dim, input_dtype):
     """The gradient of softmax from that of its result."""
