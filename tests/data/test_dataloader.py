@@ -11,6 +11,7 @@ from rushlight.utils.data import (
     DataLoader,
     RandomSampler,
     SequentialSampler,
+    Subset,
     TensorDataset,
     get_worker_info,
 )
@@ -71,6 +72,36 @@ def test_whole_batches_are_asked_for_where_possible():
 
     loader = DataLoader(Batched(4), batch_size=3)
     assert [batch.tolist() for batch in loader] == [[0, 1, 2], [3]]
+
+
+def test_rows_of_tensors_are_gathered_as_if_collated_one_by_one():
+    columns = (
+        torch.arange(24.0).reshape(12, 2).to(torch.bfloat16),
+        torch.arange(12) % 2 == 0,
+        torch.arange(36).reshape(3, 12).t(),
+    )
+
+    class OneByOne(TensorDataset):
+        pass
+
+    for wrap in (lambda dataset: dataset, lambda dataset: Subset(dataset, [7, 3, 3, 11, 0])):
+        together = list(DataLoader(wrap(TensorDataset(*columns)), batch_size=4))
+        alone = list(DataLoader(wrap(OneByOne(*columns)), batch_size=4))
+        assert len(together) == len(alone)
+        for batch, other in zip(together, alone):
+            assert type(batch) is type(other) is list
+            for column, expected in zip(batch, other):
+                assert column.dtype == expected.dtype and torch.equal(column, expected)
+                assert column.stride() == expected.stride()
+    together[0][0].zero_()  # a copy, not a view of the dataset
+    assert columns[0].sum().item() > 0
+    needs_gradient = torch.ones(4, 2, requires_grad=True)
+    (batch,) = next(iter(DataLoader(TensorDataset(needs_gradient), batch_size=2)))
+    assert batch.requires_grad
+    with pytest.raises(IndexError, match="index 12 is out of bounds for dimension 0 with size 12"):
+        list(DataLoader(TensorDataset(*columns), batch_size=2, sampler=[12]))
+    loader = DataLoader(TensorDataset(*columns), batch_size=2, sampler=[-1])
+    assert next(iter(loader))[2].tolist() == [[11, 23, 35]]
 
 
 def test_collate_fn():
