@@ -300,12 +300,14 @@ def _number(item, target):
     """One element as a Python number of the kind that `target` needs."""
     if type(item) in _NUMBERS:
         return item
-    if isinstance(item, np.generic):
-        return item.item()
     whole = target.category < 2
+    if isinstance(item, np.generic):
+        return _numpy_number(item, target)
     if isinstance(item, Tensor):
         if item._meta.numel != 1:
             raise TypeError(_NO_INDEX) if whole else ValueError(_SEVERAL)
+        if whole and item._meta.dtype.category > 1:
+            raise TypeError(_NO_INDEX)
         if item.requires_grad:
             warn_of_scalar()
         return item.item()
@@ -319,6 +321,17 @@ def _number(item, target):
     if not hasattr(item, "__float__") and not hasattr(item, "__index__"):
         raise TypeError(f"must be real number, not {name}")
     return float(item)
+
+
+def _numpy_number(item, target):
+    """A NumPy number; of those, only whole ones (and float64, a Python float) are whole numbers."""
+    if target.category > 1:
+        real = isinstance(item, np.complexfloating) and not target.is_complex
+        return float(item.real) if real else item.item()
+    matches = isinstance(item, np.bool_) and target.category == 0
+    if not matches and not isinstance(item, (np.integer, float)):
+        raise TypeError(f"'numpy.{type(item).__name__}' object cannot be interpreted as an integer")
+    return item.item()
 
 
 def _numbers(leaves, kinds, target):
