@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 from .dtypes import dtype
+from .knobs import number
 
 
 class Size(tuple):
@@ -87,9 +88,10 @@ class Meta:
 
 _INTERNED: dict = {}
 _INTERN_LIMIT = 50_000
-# A trace is flushed once its records' weights pass this many bytes, or after 16384 records.
+# A trace is run once its records' weights pass this many bytes: a record weighs its result's bytes,
+# but at least so much that RUSHLIGHT_TRACE_LIMIT records reach the limit too.
 FLUSH_BYTES = 1 << 29
-_RECORD_WEIGHT = FLUSH_BYTES >> 14
+_RECORD_WEIGHT = FLUSH_BYTES // max(1, number("RUSHLIGHT_TRACE_LIMIT"))
 
 
 def contiguous_strides(shape) -> tuple:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sys import getrefcount
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -32,8 +33,8 @@ class Plan:
     runs: int
     text: Any
 
-    def run(self, leaves, scalars) -> list:
-        """The arrays of the live outputs, in order."""
+    def run(self, leaves, scalars, seconds=None) -> list:
+        """The arrays of the live outputs, in order; `seconds`: a list for the time of each step."""
         env = [None] * self.count + leaves + scalars
         # Ownership moves into env, so that getrefcount tells whether a buffer may be reused.
         leaves.clear()
@@ -41,6 +42,8 @@ class Plan:
         with np.errstate(all="ignore"):
             try:
                 for index, (function, inputs, drops, donated) in enumerate(self.steps):
+                    if seconds is not None:
+                        seconds.append(perf_counter())
                     if donated is None:
                         env[index] = function(*[env[i] for i in inputs])
                     else:

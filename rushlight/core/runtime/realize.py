@@ -17,6 +17,7 @@ from ..trace.walk import (
     LIST_ONLY,
     ancestors,
     connected_parts,
+    foreign_inputs,
     live_outputs,
     prune,
     structure,
@@ -63,6 +64,13 @@ def _run_pending(trace, target, why):
     """Run the part of `trace` that holds `target` (all parts when it is None)."""
     pending = [v for v in trace if v.array is None]
     count = len(trace)
+    foreign = foreign_inputs(pending)
+    if foreign:                # made by another thread: compute those first
+        del pending
+        while foreign:
+            realize(foreign.pop(), why)
+        _run_pending(trace, target, why)
+        return
     # The trace's own references must go before liveness is counted.
     parts = connected_parts(pending)
     del pending
@@ -110,11 +118,15 @@ def _run_part(part, why, keep=None):
             _plans.popitem(last=False)
     statistics["runs"] += 1
     statistics["records"] += len(part)
+    names = [value.op.name for value in part] if DEBUG >= 3 else ()
+    seconds = [] if DEBUG >= 3 else None
+    if DEBUG >= 4 and not known:
+        plan.text = text(part, live)
     started = time.perf_counter() if DEBUG else 0.0
     arrays = _move_leaves(leaves, part) if keep is None else [leaf.array for leaf in leaves]
     moved = [leaf for leaf in leaves if leaf.array is None]
     try:
-        outputs = plan.run(arrays, [*scalars, None])
+        outputs = plan.run(arrays, [*scalars, None], seconds)
     except StepFailed as failure:
         _keep_what_was_computed(part, leaves, failure)
         error = failure.error
@@ -132,7 +144,7 @@ def _run_part(part, why, keep=None):
         value.inputs = ()
         value.params = None
     if DEBUG:
-        _report(part, live, plan, known, why, time.perf_counter() - started)
+        _report(part, live, plan, known, why, started, names, seconds)
     # Records that are not outputs are dead; drop their references to the rest of the graph.
     for value in part:
         if value.array is None:
@@ -181,10 +193,18 @@ os.register_at_fork(after_in_child=_forked)
 install_flush(flush)
 
 
-def _report(part, live, plan, known, why, seconds):
-    print(f"rushlight: plan of {len(part)} records, {sum(live)} outputs, "
-          f"{'known' if known else 'new'}, because of {why}: {seconds * 1e3:.3f} ms",
-          file=sys.stderr)
-    if DEBUG >= 4 and plan.text is None:
-        plan.text = text([v for v in part if v.op is not None])
+def _report(part, live, plan, known, why, started, names, seconds):
+    """What RUSHLIGHT_DEBUG asks for, on standard error."""
+    now = time.perf_counter()
+    line = (f"rushlight: ran a {'known' if known else 'new'} plan of {len(part)} records and "
+            f"{sum(live)} outputs because of {why}")
+    if DEBUG >= 2:
+        line += f": {(now - started) * 1e3:.3f} ms"
+    print(line, file=sys.stderr)
+    if DEBUG >= 3:
+        ends = [*seconds[1:], now]
+        for name, begin, end in zip(names, seconds, ends):
+            print(f"    {(end - begin) * 1e6:9.1f} us  {name}", file=sys.stderr)
+    if DEBUG >= 4 and plan.text is not None:
         print(plan.text, file=sys.stderr)
+        plan.text = None

@@ -305,14 +305,14 @@ def item(self):
     m = self._meta
     if m.numel != 1:
         raise RuntimeError(f"a Tensor with {m.numel} elements cannot be converted to Scalar")
-    array = self._array().reshape(())
+    array = self._array("item()").reshape(())
     return float(array) if m.dtype.half else array.item()
 
 
 @_method
 def tolist(self):
     """The elements as nested lists of Python numbers (a number for zero dims)."""
-    array = self._array()
+    array = self._array("tolist()")
     return array.astype(np.float64).tolist() if self._meta.dtype.half else array.tolist()
 
 
@@ -322,7 +322,7 @@ def __bool__(self):  # noqa: N807
     if count != 1:
         which = "no values" if count == 0 else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {which} is ambiguous")
-    return bool(self._array().reshape(()).item())
+    return bool(self._array("bool()").reshape(()).item())
 
 
 def _one_number(tensor):

@@ -129,7 +129,7 @@ def _apply_mask(view, axis, mask, tensors):
             raise IndexError(
                 f"The shape of the mask {list(mask.shape)} at index {k} does not match the shape "
                 f"of the indexed tensor {list(view.shape)} at index {axis + k}")
-    for k, positions in enumerate(np.nonzero(mask._array())):
+    for k, positions in enumerate(np.nonzero(mask._array("a boolean mask"))):
         tensors.append((axis + k, constant(positions.astype(np.int64))))
     return axis + mask.ndim, view
 
@@ -228,7 +228,7 @@ def index_put(input, indices, values, accumulate=False):  # noqa: A002
 @export("torch", "Tensor")
 def nonzero(input, *, out=None, as_tuple=False):  # noqa: A002
     """The indices of the elements that are not zero, (n, ndim), or one tensor per axis."""
-    found = np.nonzero(input._array()) if input.ndim else np.nonzero(input._array().reshape(1))
+    found = np.nonzero(input._array("nonzero()")) if input.ndim else np.nonzero(input._array().reshape(1))
     if as_tuple:
         return tuple(constant(f.astype(np.int64)) for f in found)
     if not input.ndim:

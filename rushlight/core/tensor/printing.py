@@ -343,7 +343,7 @@ def tensor_repr(tensor, *, read=None, plain=None, default_dtype=None):
         trailing.append("requires_grad=True")
     array = None
     if not is_meta:
-        array = tensor._array() if read is None else read(tensor)
+        array = tensor._array("print()") if read is None else read(tensor)
     return format_tensor(
         array,
         dtype_name=dtype_name,

@@ -208,15 +208,15 @@ class Tensor:
         version = self._storage.version
         return version != version
 
-    def _array(self):
+    def _array(self, why="a read of its elements"):
         """The realized elements as a NumPy array in this tensor's layout (do not write to it)."""
         storage = self._storage
         if storage.exposed is not None:
             return as_strided_array(storage.value.array, self._meta)
         value = storage.value
         if value.meta is self._meta or same_layout(value.meta, self._meta):
-            return realize(value)
-        return as_strided_array(realize(value), self._meta)
+            return realize(value, why)
+        return as_strided_array(realize(value, why), self._meta)
 
     # ---- autograd state -------------------------------------------------------------------
 

@@ -26,15 +26,28 @@ def ancestors(targets) -> list:
     return order
 
 
+def foreign_inputs(trace) -> list:
+    """Pending inputs of `trace` that stand in another thread's trace. Numbers the records too."""
+    for i, value in enumerate(trace):
+        value.mark = i
+    count = len(trace)
+    found = []
+    for value in trace:
+        for item in value.inputs:
+            if type(item) is Value and item.array is None:
+                mark = getattr(item, "mark", count)
+                if mark >= count or trace[mark] is not item:
+                    found.append(item)
+    return found
+
+
 def connected_parts(trace) -> list:
     """`trace` split into its independent parts, each in order of creation.
 
-    Two pending values are in one part when one needs the other. Values already computed connect
+    `trace` has been numbered by `foreign_inputs`, which found none. Two pending values are in one part when one needs the other. Values already computed connect
     nothing, so stray work beside a training step stays a plan of its own.
     """
     root = list(range(len(trace)))
-    for i, value in enumerate(trace):
-        value.mark = i
     for i, value in enumerate(trace):
         for item in value.inputs:
             if type(item) is Value and item.array is None:

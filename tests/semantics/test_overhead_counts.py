@@ -1,0 +1,73 @@
+"""The cost of a traced op, counted: Python calls and objects made, never seconds."""
+
+import gc
+import sys
+
+import rushlight as torch
+from rushlight.core.runtime.realize import flush
+
+
+def calls_of(function):
+    """Python-level calls made by one call of `function`."""
+    count = 0
+
+    def profile(frame, event, argument):
+        nonlocal count
+        if event == "call":
+            count += 1
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(None)
+    return count - 1        # the function itself
+
+
+def objects_of(function, repeats=200):
+    """Objects tracked by the collector that one call of `function` leaves alive."""
+    kept = [None] * repeats
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(gc.get_objects())
+        for i in range(repeats):
+            kept[i] = function()
+        return (len(gc.get_objects()) - before) / repeats
+    finally:
+        gc.enable()
+
+
+def operands(requires_grad):
+    flush()
+    a, b = torch.ones(4), torch.ones(4)
+    a.requires_grad_(requires_grad)
+    for _ in range(3):      # the rules' caches
+        a + b, a * b, a.exp(), a * 2.0
+    return a, b
+
+
+def test_a_pointwise_op_is_one_python_call():
+    a, b = operands(False)
+    assert calls_of(lambda: a + b) == 1
+    assert calls_of(lambda: a * 2.0) == 1
+
+
+def test_a_pointwise_op_with_autograd_is_one_python_call():
+    a, b = operands(True)
+    assert calls_of(lambda: a + b) == 1
+    assert calls_of(lambda: a * b) == 1
+    assert calls_of(lambda: a * 2.0) == 1
+
+
+def test_a_method_adds_only_its_public_wrapper():
+    a, _ = operands(True)
+    assert calls_of(lambda: a.exp()) <= 3
+
+
+def test_a_traced_op_makes_few_objects():
+    a, b = operands(False)
+    # tensor, storage, value, the tuple of inputs
+    assert objects_of(lambda: a + b) <= 4.5
+    a, b = operands(True)
+    # and the node, its tuples of edges, metas and saved values
+    assert objects_of(lambda: a * b) <= 11.5
