@@ -9,6 +9,17 @@ NAMES = {
     "densenet161": 28681000,
     "densenet169": 14149480,
     "densenet201": 20013928,
+    "efficientnet_b0": 5288548,
+    "efficientnet_b1": 7794184,
+    "efficientnet_b2": 9109994,
+    "efficientnet_b3": 12233232,
+    "efficientnet_b4": 19341616,
+    "efficientnet_b5": 30389784,
+    "efficientnet_b6": 43040704,
+    "efficientnet_b7": 66347960,
+    "efficientnet_v2_s": 21458488,
+    "efficientnet_v2_m": 54139356,
+    "efficientnet_v2_l": 118515272,
     "googlenet": 13004888,
     "mobilenet_v2": 3504872,
     "mobilenet_v3_large": 5483032,
@@ -41,6 +52,7 @@ NAMES = {
 
 # Quick to build and to run.
 SMALL = [
+    "efficientnet_b0",
     "mobilenet_v2",
     "mobilenet_v3_small",
     "resnet18",

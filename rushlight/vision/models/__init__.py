@@ -26,6 +26,14 @@ _HOMES = {
         "DenseNet DenseNet121_Weights DenseNet161_Weights DenseNet169_Weights DenseNet201_Weights "
         "densenet121 densenet161 densenet169 densenet201"
     ),
+    "efficientnet": (
+        "EfficientNet EfficientNet_B0_Weights EfficientNet_B1_Weights EfficientNet_B2_Weights "
+        "EfficientNet_B3_Weights EfficientNet_B4_Weights EfficientNet_B5_Weights "
+        "EfficientNet_B6_Weights EfficientNet_B7_Weights EfficientNet_V2_S_Weights "
+        "EfficientNet_V2_M_Weights EfficientNet_V2_L_Weights efficientnet_b0 efficientnet_b1 "
+        "efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6 "
+        "efficientnet_b7 efficientnet_v2_s efficientnet_v2_m efficientnet_v2_l"
+    ),
     "mobilenetv2": "MobileNetV2 MobileNet_V2_Weights mobilenet_v2",
     "mobilenetv3": (
         "MobileNetV3 MobileNet_V3_Large_Weights MobileNet_V3_Small_Weights mobilenet_v3_large "
@@ -61,16 +69,14 @@ _TABLE.update((home, home) for home in _HOMES if not home.startswith("_"))
 _TABLE["_utils"] = "_utils"
 
 _MISSING = (
-    "ConvNeXt EfficientNet Inception3 InceptionOutputs MNASNet MaxVit RegNet SwinTransformer "
-    "VisionTransformer convnext convnext_base convnext_large convnext_small convnext_tiny "
-    "detection efficientnet efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 "
-    "efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7 efficientnet_v2_l "
-    "efficientnet_v2_m efficientnet_v2_s inception inception_v3 maxvit maxvit_t mnasnet mnasnet0_5 "
-    "mnasnet0_75 mnasnet1_0 mnasnet1_3 optical_flow quantization regnet regnet_x_16gf "
-    "regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf regnet_x_400mf regnet_x_800mf regnet_x_8gf "
-    "regnet_y_128gf regnet_y_16gf regnet_y_1_6gf regnet_y_32gf regnet_y_3_2gf regnet_y_400mf "
-    "regnet_y_800mf regnet_y_8gf segmentation swin_b swin_s swin_t swin_transformer swin_v2_b "
-    "swin_v2_s swin_v2_t video vision_transformer vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32"
+    "ConvNeXt Inception3 InceptionOutputs MNASNet MaxVit RegNet SwinTransformer VisionTransformer "
+    "convnext convnext_base convnext_large convnext_small convnext_tiny detection inception "
+    "inception_v3 maxvit maxvit_t mnasnet mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3 "
+    "optical_flow quantization regnet regnet_x_16gf regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf "
+    "regnet_x_400mf regnet_x_800mf regnet_x_8gf regnet_y_128gf regnet_y_16gf regnet_y_1_6gf "
+    "regnet_y_32gf regnet_y_3_2gf regnet_y_400mf regnet_y_800mf regnet_y_8gf segmentation swin_b "
+    "swin_s swin_t swin_transformer swin_v2_b swin_v2_s swin_v2_t video vision_transformer "
+    "vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32"
 ).split()
 
 __getattr__, __dir__ = lazy_attributes(__name__, _TABLE, missing=_MISSING)
