@@ -6,6 +6,8 @@ The random ones draw exactly the numbers PyTorch draws, in the same order.
 import math
 import warnings
 
+import numpy
+
 import rushlight
 
 __all__ = [
@@ -66,7 +68,11 @@ def normal_(tensor, mean=0.0, std=1.0, generator=None):
 
 
 def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
-    """Draw from the normal distribution restricted to [a, b], by inverting its distribution."""
+    """Draw from the normal distribution restricted to [a, b], redrawing what falls outside.
+
+    Where [a, b] holds less than 0.3 of the distribution, uniform numbers in [a, b] are drawn
+    instead and accepted with the probability of their density over the largest one there.
+    """
 
     def below(x):
         return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
@@ -77,14 +83,22 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    low, high = below((a - mean) / std), below((b - mean) / std)
+    wide = below((b - mean) / std) - below((a - mean) / std) >= 0.3
+    peak = (min(max(mean, a), b) - mean) ** 2
     with rushlight.no_grad():
-        # Uniform between the two ends' probabilities, in (-1, 1) as erfinv wants it.
-        tensor.uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        tensor.erfinv_()
-        tensor.mul_(std * math.sqrt(2.0))
-        tensor.add_(mean)
-        tensor.clamp_(min=a, max=b)
+        # Every round draws for all elements, also for those that are settled.
+        open_ = rushlight.ones(tensor.shape, dtype=rushlight.bool)
+        while bool(open_.any()):
+            drawn = rushlight.empty_like(tensor)
+            if wide:
+                drawn.normal_(mean, std, generator=generator)
+                accepted = (drawn >= a) & (drawn <= b)
+            else:
+                drawn.uniform_(a, b, generator=generator)
+                chance = rushlight.empty_like(tensor).uniform_(0, 1, generator=generator)
+                accepted = chance <= ((peak - (drawn - mean).square()) / (2 * std * std)).exp()
+            tensor.copy_(rushlight.where(open_ & accepted, drawn, tensor))
+            open_ = open_ & ~accepted
         return tensor
 
 
@@ -214,8 +228,8 @@ def orthogonal_(tensor, gain=1, generator=None):
         drawn = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator)
         if rows < columns:
             drawn.t_()
-        q, r = rushlight.linalg.qr(drawn)
-        q *= rushlight.diag(r, 0).sign()
+        q, r = (rushlight.from_numpy(part) for part in numpy.linalg.qr(drawn.numpy()))
+        q *= r.diagonal().sign()
         if rows < columns:
             q.t_()
         tensor.view_as(q).copy_(q)

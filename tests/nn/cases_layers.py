@@ -153,7 +153,9 @@ def losses_not_in_the_module_tests(torch):
     return [
         nn.SoftMarginLoss()(x, sign),
         with_gradients(torch, nn.TripletMarginLoss(), x.clone(), y.clone(), z.clone()),
-        with_gradients(torch, nn.TripletMarginLoss(p=1, swap=True), x.clone(), y.clone(), z.clone()),
+        with_gradients(
+            torch, nn.TripletMarginLoss(p=1, swap=True), x.clone(), y.clone(), z.clone()
+        ),
         with_gradients(
             torch,
             nn.TripletMarginWithDistanceLoss(distance_function=manhattan, margin=2.0, swap=True),
@@ -274,7 +276,8 @@ def lazy_layers(torch):
     ]
     results = []
     for layer, x in layers:
-        results.append([repr(layer), str(layer.state_dict()), [repr(p) for p in layer.parameters()]])
+        results.append([repr(layer), str(layer.state_dict())])
+        results.append([repr(parameter) for parameter in layer.parameters()])
         results.append([layer(x), repr(layer), type(layer).__name__, layer.state_dict()])
     lazy = nn.LazyLinear(3)
     results.append(outcome(lambda: lazy.weight.shape))
@@ -328,15 +331,15 @@ def recurrent_errors(torch):
     for make in (nn.RNNCell, nn.LSTMCell, nn.GRUCell):
         cell, row, state = make(3, 4), torch.randn(2, 3), torch.zeros(2, 4)
 
-        def both(state, make=make):
+        def pair(state, make=make):
             return (state, state) if make is nn.LSTMCell else state
 
         calls = [
             lambda: cell(row[None]),  # noqa: B023
             lambda: cell(row[:, :2]),  # noqa: B023
-            lambda: cell(row, both(state[:1])),  # noqa: B023
-            lambda: cell(row, both(state[:, :1])),  # noqa: B023
-            lambda: cell(row, both(state[None])),  # noqa: B023
+            lambda: cell(row, pair(state[:1])),  # noqa: B023
+            lambda: cell(row, pair(state[:, :1])),  # noqa: B023
+            lambda: cell(row, pair(state[None])),  # noqa: B023
         ]
         results += [outcome(call) for call in calls]
     makers = [
@@ -349,7 +352,8 @@ def recurrent_errors(torch):
         lambda: nn.RNN(3, 4, num_layers=0),
         lambda: nn.RNNBase("X", 3, 4),
     ]
-    return results + [outcome(make) for make in makers] + [warned(lambda: nn.RNN(3, 4, dropout=0.5))]
+    results += [outcome(make) for make in makers]
+    return results + [warned(lambda: nn.RNN(3, 4, dropout=0.5))]
 
 
 @case

@@ -55,6 +55,7 @@ class NumpyWords:
     sinh, cosh, tanh = np.sinh, np.cosh, np.tanh
     asinh, acosh, atanh = np.arcsinh, np.arccosh, np.arctanh
     erf, erfc = staticmethod(special.erf), staticmethod(special.erfc)
+    erfinv = staticmethod(special.erfinv)
     lgamma, digamma = staticmethod(special.lgamma), staticmethod(special.digamma)
     hypot, copysign, nextafter = np.hypot, np.copysign, np.nextafter
     isnan, isinf, isfinite, signbit = np.isnan, np.isinf, np.isfinite, np.signbit

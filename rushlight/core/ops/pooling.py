@@ -337,8 +337,8 @@ def _max_unpool(dims, x, index, kernel_size, stride, padding, output_size):
         for axis in range(dims):
             low, high = natural[axis] - stride[axis], natural[axis] + stride[axis]
             if not low < size[axis] < high:
-                raise ValueError(f'invalid output_size "{size}" (dim {axis} must be between {low} '
-                                 f"and {high})")
+                raise ValueError(f'invalid output_size "{output_size}" (dim {axis} must be '
+                                 f"between {low} and {high})")
     if len(x.shape) not in (dims + 1, dims + 2):
         raise RuntimeError(f"Input to {name} should be a {dims + 1}d or {dims + 2}d Tensor, but "
                            f"got input with {len(x.shape)} dimensions")

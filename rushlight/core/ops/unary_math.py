@@ -59,6 +59,9 @@ erf = _floats("erf", lambda w, x: w.erf(x),
               {"x": lambda g, x: g * ((-x * x).exp() * (2 / math.sqrt(math.pi)))})
 erfc = _floats("erfc", lambda w, x: w.erfc(x),
                {"x": lambda g, x: g * ((-x * x).exp() * (-2 / math.sqrt(math.pi)))})
+erfinv = _floats("erfinv", lambda w, x: w.erfinv(x),
+                 {"x": lambda g, out: g * ((out * out).exp() * (math.sqrt(math.pi) / 2))},
+                 domain=(-1, 1))
 lgamma = _floats("lgamma", lambda w, x: w.lgamma(x), {"x": lambda g, x: g * x.digamma()})
 
 

@@ -17,7 +17,7 @@ WORDS = (
     # transcendental
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal",
     "sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh",
-    "atanh", "erf", "erfc", "lgamma", "digamma", "hypot", "copysign", "nextafter",
+    "atanh", "erf", "erfc", "erfinv", "lgamma", "digamma", "hypot", "copysign", "nextafter",
     # classification
     "isnan", "isinf", "isfinite", "signbit",
     # complex

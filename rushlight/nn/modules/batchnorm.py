@@ -97,10 +97,9 @@ class LazyBatchNorm3d(_LazyNormBase, _BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation over all processes of a group.
+    """Batch normalisation over all processes of a group, and of any number of dimensions.
 
-    In eval mode, and with its state_dict, it is a batch norm of any number of dimensions. Training
-    with it needs processes that talk to each other, which are not there yet: NotImplementedError.
+    There is one process, so it is `BatchNorm1d` to `BatchNorm3d` in one class.
     """
 
     def __init__(
@@ -124,14 +123,6 @@ class SyncBatchNorm(_BatchNorm):
     def _check_input_dim(self, input):
         if input.dim() < 2:
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
-
-    def forward(self, input):
-        if self.training:
-            raise NotImplementedError(
-                "torch.nn.SyncBatchNorm: training over several processes is not implemented; "
-                "use BatchNorm1d, BatchNorm2d or BatchNorm3d in one process"
-            )
-        return super().forward(input)
 
     @classmethod
     def convert_sync_batchnorm(cls, module, process_group=None):

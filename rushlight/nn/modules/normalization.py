@@ -39,14 +39,16 @@ class CrossMapLRN2d(Module):
     def forward(self, input):
         if input.dim() != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
-        before = int((self.size - 1) / 2 + 1) - 1
+        reach = int((self.size - 1) / 2 + 1)
         channels = input.size(1)
         squares = input.pow(2)
-        # The window is cut off at the first and last channel, and not as wide as `size` if even.
-        sums = [
-            squares[:, max(0, c - before) : min(channels, c + before + 1)].sum(1)
-            for c in range(channels)
-        ]
+        # As in PyTorch, the window of channel c ends at c + reach - 1 and loses its first channel
+        # only after c has passed `reach`, and never channel 0.
+        sums = []
+        for c in range(channels):
+            first = max(c - reach + 1, 1) if c > reach else 1
+            window = squares[:, first : c + reach].sum(1)
+            sums.append(squares[:, 0] + window)
         scale = rushlight.stack(sums, 1) * (self.alpha / self.size) + self.k
         return input * scale.pow(-self.beta)
 

@@ -16,8 +16,8 @@ def functional_call(
     named.update(module.named_buffers(remove_duplicate=False))
     given = dict(parameters_and_buffers)
     if strict:
-        missing = [name for name in named if name not in given]
-        unexpected = [name for name in given if name not in named]
+        missing = sorted(name for name in named if name not in given)
+        unexpected = sorted(name for name in given if name not in named)
         if missing or unexpected:
             report = []
             if unexpected:
