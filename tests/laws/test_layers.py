@@ -130,6 +130,7 @@ DOORS = {
     "rushlight.return_types": {"rushlight.core.ops"},
     "rushlight.storage": {"rushlight.core.tensor"},
     "rushlight._utils": {"rushlight.core.tensor"},
+    "rushlight.linalg": {"rushlight.core.tensor"},
     "rushlight.nn.functional": {"rushlight.core.tensor"},
     "rushlight.nn.parameter": {"rushlight.core.tensor"},
     "rushlight.multiprocessing.reductions": {"rushlight.core.base", "rushlight.core.tensor"},
