@@ -6,8 +6,7 @@ import functools
 import warnings
 
 import rushlight as torch
-from rushlight.core.tensor.autocast import Policy
-from rushlight.core.trace.value import STATE
+from rushlight.core.tensor.autocast import Policy, current, enter
 
 __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available", "autocast_decorator"]
 
@@ -41,14 +40,14 @@ def set_autocast_dtype(device_type, dtype):
     """Set what `get_autocast_dtype` returns."""
     kind = torch.device(device_type).type
     _dtypes[kind] = dtype
-    if kind == "cpu" and STATE.autocast is not None:
-        STATE.autocast = Policy(dtype, {} if _settings["cache"] else None)
+    if kind == "cpu" and current() is not None:
+        enter(Policy(dtype, {} if _settings["cache"] else None))
 
 
 def is_autocast_enabled(device_type="cuda"):
     """Whether this thread is inside a region for the device type."""
     kind = torch.device(device_type).type
-    return STATE.autocast is not None if kind == "cpu" else _enabled.get(kind, False)
+    return current() is not None if kind == "cpu" else _enabled.get(kind, False)
 
 
 def set_autocast_enabled(device_type, enabled=None):
@@ -59,9 +58,9 @@ def set_autocast_enabled(device_type, enabled=None):
     if kind != "cpu":
         _enabled[kind] = bool(enabled)
     elif not enabled:
-        STATE.autocast = None
-    elif STATE.autocast is None:
-        STATE.autocast = Policy(get_autocast_dtype("cpu"), {} if _settings["cache"] else None)
+        enter(None)
+    elif current() is None:
+        enter(Policy(get_autocast_dtype("cpu"), {} if _settings["cache"] else None))
 
 
 def _deprecated(old, new):
@@ -99,8 +98,8 @@ def set_autocast_cache_enabled(enabled):
 
 def clear_autocast_cache():
     """Forget the casts of parameters made so far."""
-    if STATE.autocast is not None and STATE.autocast.casts:
-        STATE.autocast.casts.clear()
+    if current() is not None and current().casts:
+        current().casts.clear()
 
 
 class autocast:  # noqa: N801 - PyTorch's name
@@ -144,22 +143,22 @@ class autocast:  # noqa: N801 - PyTorch's name
         self._before: list = []
 
     def __enter__(self):
-        self._before.append((STATE.autocast, _dtypes.get(self.device),
+        self._before.append((current(), _dtypes.get(self.device),
                              _enabled.get(self.device, False), _settings["cache"]))
         _dtypes[self.device] = self.fast_dtype
         _settings["cache"] = self._cache_enabled
         if self.device != "cpu":
             _enabled[self.device] = self._enabled
         elif not self._enabled:
-            STATE.autocast = None
+            enter(None)
         else:
-            outer = STATE.autocast
+            outer = current()
             casts = None
             if self._cache_enabled:
                 # The casts live as long as the outermost region of their dtype.
                 same = outer is not None and outer.dtype is self.fast_dtype
                 casts = outer.casts if same and outer.casts is not None else {}
-            STATE.autocast = Policy(self.fast_dtype, casts)
+            enter(Policy(self.fast_dtype, casts))
         return self
 
     def __exit__(self, *_):
@@ -169,7 +168,7 @@ class autocast:  # noqa: N801 - PyTorch's name
         else:
             _dtypes[self.device] = dtype
         if self.device == "cpu":
-            STATE.autocast = policy
+            enter(policy)
         else:
             _enabled[self.device] = enabled
         return False

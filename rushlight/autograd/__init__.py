@@ -9,10 +9,10 @@ from ..core.tensor.anomaly import (
     set_detect_anomaly,
 )
 from ..core.tensor.backward import backward, grad
+from ..core.tensor.backward import is_checkpoint_valid as _is_checkpoint_valid  # noqa: F401
 from ..core.tensor.function import BackwardNode, Function
 from ..core.tensor.modes import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..core.tensor.tensor import Tensor
-from ..core.trace.value import STATE as _STATE
 
 # Bound here, as the name is a module's too: whoever imports the module leaves the function.
 from .gradcheck import gradcheck, gradgradcheck
@@ -37,11 +37,6 @@ class Variable(metaclass=_VariableMeta):
             data = rushlight.empty(0)
         made = data.detach()
         return made.requires_grad_(True) if requires_grad else made
-
-
-def _is_checkpoint_valid():
-    """Whether the backward that is running, if any, is for all leaves."""
-    return not _STATE.partial_backward
 
 
 _SUBMODULES = ("function", "functional", "graph", "anomaly_mode", "grad_mode",

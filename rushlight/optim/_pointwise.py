@@ -8,6 +8,9 @@ evaluates the same formula on tensors, with autograd recording it.
 from __future__ import annotations
 
 import rushlight as torch
+from rushlight.core.ops.optimizer_steps import (
+    quasi_newton_direction as quasi_newton_direction,  # for `lbfgs`
+)
 from rushlight.core.ops.step_program import step_program
 from rushlight.core.tensor.optimizer_step import multi_tensor_step
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import namedtuple
 
 import rushlight as torch
-from rushlight.core.ops.optimizer_steps import quasi_newton_direction
 
-from ._pointwise import check_learning_rate
+from ._pointwise import check_learning_rate, quasi_newton_direction
 from .optimizer import Optimizer
 
 __all__ = ["LBFGS"]

@@ -126,7 +126,9 @@ def level(name: str) -> int:
 # that is no longer used fails too.
 DOORS = {
     "rushlight._files": {"rushlight.core.tensor"},
+    "rushlight.amp": {"rushlight.core.tensor"},
     "rushlight.autograd": {"rushlight.core.autograd", "rushlight.core.tensor"},
+    "rushlight.cpu": {"rushlight.core.runtime"},
     "rushlight.return_types": {"rushlight.core.ops"},
     "rushlight.storage": {"rushlight.core.tensor"},
     "rushlight._utils": {"rushlight.core.tensor"},

@@ -86,6 +86,16 @@ class Policy:
         return False
 
 
+def current():
+    """The policy of the region this thread is in, or None."""
+    return STATE.autocast
+
+
+def enter(policy) -> None:
+    """Make `policy` (None: no region) this thread's."""
+    STATE.autocast = policy
+
+
 def kind_of(name):
     """The list that a function is on: "lower", "float32", "widest", "unchanged" or None."""
     if name in LOWER:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..autograd.engine import run_backward
+from ..trace.value import STATE
 from .dispatch import TENSOR, constant
 
 
@@ -45,6 +46,11 @@ def _roots_and_grads(tensors, grads, create_graph):
                                "grad_fn")
         made.append(gradient)
     return tensors, made
+
+
+def is_checkpoint_valid() -> bool:
+    """Whether the backward that is running, if any, is for all leaves."""
+    return not STATE.partial_backward
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False,
