@@ -22,6 +22,7 @@ MODULES = (
     "indexing",
     "interpolation",
     "joining",
+    "linear",
     "losses_core",
     "losses",
     "memory",

@@ -100,28 +100,6 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):  # noqa: A002
     return product if beta == 0 else product + _scaled(input, beta)
 
 
-@export("nn.functional")
-def linear(input, weight, bias=None):  # noqa: A002
-    """``input @ weight.T + bias``; (*, in) x (out, in) -> (*, out)."""
-    if weight.ndim == 1:
-        found = input.matmul(weight)
-        return found if bias is None else found + bias
-    if input.ndim == 2:
-        if bias is None:
-            return mm_op(input, weight.t())
-        return addmm_op(bias, input, weight.t(), 1, 1)
-    if input.ndim == 1 or not input.shape:
-        found = input.matmul(weight.t())
-        return found if bias is None else found + bias
-    if input.shape[-1] != weight.shape[1]:
-        rows = math.prod(input.shape[:-1])
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{input.shape[-1]} "
-                           f"and {weight.shape[1]}x{weight.shape[0]})")
-    flat = input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
-    found = mm_op(flat, weight.t()) if bias is None else addmm_op(bias, flat, weight.t(), 1, 1)
-    return found.view(*input.shape[:-1], weight.shape[0])
-
-
 # ---- einsum ---------------------------------------------------------------------------------
 
 def _parse(equation, operands):
