@@ -41,6 +41,8 @@ from .core.tensor.construction import (
     zeros,
     zeros_like,
 )
+from .core.tensor.exchange import from_dlpack, from_numpy, frombuffer
+from .core.tensor.from_data import as_tensor, asarray, tensor
 from .core.tensor.generator import (
     Generator,
     default_generator,
@@ -50,8 +52,6 @@ from .core.tensor.generator import (
     seed,
     set_rng_state,
 )
-from .core.tensor.exchange import from_dlpack, from_numpy, frombuffer
-from .core.tensor.from_data import as_tensor, asarray, tensor
 from .core.tensor.modes import (
     enable_grad,
     inference_mode,

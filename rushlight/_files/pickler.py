@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from typing import TYPE_CHECKING, Any
 
 import rushlight
 import rushlight._utils
@@ -64,6 +65,9 @@ class TorchPickler(pickle._Pickler):
     this one builds on Python's own. A state_dict has few objects: the bytes of its tensors go
     elsewhere. `storages` collects them, by the key they have in the file.
     """
+
+    if TYPE_CHECKING:  # what the standard library's stubs leave out
+        def __getattr__(self, name: str) -> Any: ...
 
     dispatch = pickle._Pickler.dispatch.copy()
 

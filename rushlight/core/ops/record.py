@@ -29,7 +29,7 @@ REGISTRY: dict = {}          # name -> Op
 EXPORTS: list = []           # Export records, in order
 
 
-def _not_ready(*_):
+def _not_ready(*_) -> Any:
     raise RuntimeError("the tensor room is not loaded")
 
 
@@ -86,7 +86,7 @@ class Op:
             raise ValueError(f"two ops are named {name!r}")
         REGISTRY[name] = self
 
-    def __call__(self, *inputs, **params):
+    def __call__(self, *inputs, **params) -> Any:
         call = self.call
         if call is not None and not params:
             return call(*inputs)

@@ -7,6 +7,8 @@ the identity of interned metas.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..autograd.node import INFERENCE, make_node, next_sequence, node_type, save_plan
 from ..base.errors import user_line
 from ..base.shapes import FLUSH_BYTES, Meta, meta, same_layout
@@ -22,7 +24,7 @@ TENSOR: list = [None]          # the Tensor class; set by tensor.py
 new = object.__new__
 
 
-def wrap(value: Value, m: Meta):
+def wrap(value: Value, m: Meta) -> Any:
     """A new tensor that owns a new storage over `value`."""
     storage = new(UntypedStorage)
     storage.value = value
@@ -37,7 +39,7 @@ def wrap(value: Value, m: Meta):
     return tensor
 
 
-def alias(storage, m: Meta, node=None, number=0):
+def alias(storage, m: Meta, node=None, number=0) -> Any:
     """A tensor over an existing storage (used to unpack saved outputs, and for views)."""
     tensor = new(TENSOR[0])
     tensor._storage = storage
@@ -270,7 +272,7 @@ def slow_node(op, inputs, edges, metas, m, params, outputs):
     return node
 
 
-def slow_pointwise(op, operands):
+def slow_pointwise(op, operands) -> Any:
     """A pointwise call with anything else among its operands: subclasses, NumPy numbers, errors."""
     special = [o for o in operands if isinstance(o, TENSOR[0]) and type(o) not in PLAIN]
     if special:
@@ -314,7 +316,7 @@ def as_operand(operand, op, position):
                     f"not {type(operand).__name__}")
 
 
-def torch_function(op, function, special, args, kwargs):
+def torch_function(op, function, special, args, kwargs) -> Any:
     """Calls on Tensor subclasses: their ``__torch_function__``, or the default one."""
     for tensor in special:
         handler = type(tensor).__torch_function__
@@ -325,7 +327,7 @@ def torch_function(op, function, special, args, kwargs):
                     f"__torch_function__: {[type(t) for t in special]}")
 
 
-def apply(op: Op, inputs, params=()):
+def apply(op: Op, inputs, params=()) -> Any:
     """The general path: any family. `inputs`: tensors, Python numbers or None, in order."""
     family = op.family
     plain = PLAIN
@@ -425,7 +427,7 @@ def _record(op, inputs, metas, out_metas, params, outputs):
         out._requires_grad = True
 
 
-def _apply_composite(op, inputs, metas, params):
+def _apply_composite(op, inputs, metas, params) -> Any:
     state = STATE
     grad_before, state.grad = state.grad, False
     try:
@@ -442,7 +444,7 @@ def _apply_composite(op, inputs, metas, params):
     return outputs if several else outputs[0]
 
 
-def _apply_view(op, base, metas, out_metas, params):
+def _apply_view(op, base, metas, out_metas, params) -> Any:
     several = type(out_metas) is tuple
     outputs = tuple([alias(base._storage, m) for m in (out_metas if several else (out_metas,))])
     state = STATE
@@ -491,7 +493,7 @@ def write(tensor, value: Value) -> None:
     storage.writer = user_line(2)
 
 
-def constant(array, m=None):
+def constant(array, m=None) -> Any:
     """A tensor over a realized array that nobody else holds."""
     if m is None:
         import numpy as np

@@ -1,5 +1,7 @@
 """Moving a module to another dtype or device: `to`, `half`, `cuda`, `to_empty` and the like."""
 
+from typing import TYPE_CHECKING, Any
+
 import rushlight
 
 __all__ = []
@@ -50,6 +52,9 @@ def _is_inexact(tensor):
 
 class _ModuleConversion:
     """The methods of `Module` that replace every tensor it holds by a converted one."""
+
+    if TYPE_CHECKING:  # what Module defines
+        def __getattr__(self, name: str) -> Any: ...
 
     def _apply(self, fn, recurse=True):
         """Replace each parameter's data, each gradient's and each buffer by `fn` of it."""

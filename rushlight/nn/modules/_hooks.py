@@ -7,6 +7,7 @@ its inputs. Each is an identity node (`BackwardHookFunction`) whose derivative c
 
 import warnings
 from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
 
 import rushlight
 from rushlight.utils.hooks import RemovableHandle, unserializable_hook, warn_if_has_hooks
@@ -120,6 +121,9 @@ def register_module_full_backward_hook(hook):
 
 class _HookRegistration:
     """The `register_*_hook` methods of `Module`."""
+
+    if TYPE_CHECKING:  # what Module defines
+        def __getattr__(self, name: str) -> Any: ...
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Call `hook(module, args[, kwargs])` before forward; its result replaces the arguments."""

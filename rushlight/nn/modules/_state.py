@@ -1,6 +1,7 @@
 """`state_dict` and `load_state_dict`: a module's parameters and buffers as one flat dict."""
 
 from collections import OrderedDict, namedtuple
+from typing import TYPE_CHECKING, Any
 
 import rushlight
 from rushlight.nn.modules._hooks import _add
@@ -56,6 +57,9 @@ def _quoted(keys):
 
 class _ModuleState:
     """The methods of `Module` that save and restore its state."""
+
+    if TYPE_CHECKING:  # what Module defines
+        def __getattr__(self, name: str) -> Any: ...
 
     def _register_state_dict_hook(self, hook):
         """Call `hook(module, state_dict, prefix, metadata)` after saving; it may replace the dict.

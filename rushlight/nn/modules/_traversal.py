@@ -1,5 +1,7 @@
 """Walking a tree of modules: `named_modules`, `named_parameters`, `get_submodule`, `apply`."""
 
+from typing import TYPE_CHECKING, Any
+
 __all__ = []
 
 
@@ -9,6 +11,9 @@ class _ModuleTraversal:
     Every walk visits an object once even if it is registered under several names, unless
     `remove_duplicate=False`.
     """
+
+    if TYPE_CHECKING:  # what Module defines
+        def __getattr__(self, name: str) -> Any: ...
 
     def named_modules(self, memo=None, prefix="", remove_duplicate=True):
         """Yield (dotted name, module) for this module and everything below it."""

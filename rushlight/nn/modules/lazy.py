@@ -1,6 +1,7 @@
 """`LazyModuleMixin`: layers that learn their input size from the first input they see."""
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from rushlight.nn.parameter import is_lazy
 
@@ -13,6 +14,9 @@ class LazyModuleMixin:
     A pre-hook calls `initialize_parameters` with the first call's arguments, after which the
     layer is of class `cls_to_become` and the hooks are gone.
     """
+
+    if TYPE_CHECKING:  # what Module defines
+        def __getattr__(self, name: str) -> Any: ...
 
     cls_to_become = None
 
