@@ -130,8 +130,8 @@ def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=Non
     if any(not 0 <= a < len(size) for a in order):
         bad = next(i for i, a in enumerate(order) if not 0 <= a < len(size))
         raise RuntimeError(f"Dimension out of range (expected to be between 0 and {len(size) - 1}, "
-                           f"but got {order[bad]} at index {bad}).  NB: negative dims not currently "
-                           "supported; file an issue if you want it.")
+                           f"but got {order[bad]} at index {bad}).  NB: negative dims not "
+                           "currently supported; file an issue if you want it.")
     if len(set(order)) != len(order):
         raise RuntimeError("Duplicate dim not allowed")
     strides, step = [0] * len(size), 1

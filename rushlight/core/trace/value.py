@@ -52,7 +52,7 @@ class ThreadState(threading.local):
 
 TRACES: list = []              # every thread's trace, for values that cross threads
 STATE = ThreadState()
-_flush = [None]
+_flush: list[Any] = [None]
 
 
 def install_flush(function) -> None:
