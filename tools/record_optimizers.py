@@ -24,8 +24,10 @@ RECORDED_STEPS = (1, 5, 10)
 
 def plain(options):
     """Options as JSON: a tensor as {"tensor": number}."""
-    return {key: {"tensor": value.item()} if isinstance(value, torch.Tensor) else value
-            for key, value in options.items()}
+    return {
+        key: {"tensor": value.item()} if isinstance(value, torch.Tensor) else value
+        for key, value in options.items()
+    }
 
 
 def record_trajectories():
@@ -38,8 +40,9 @@ def record_trajectories():
         shapes = [(10, 5), (5, 4)] if name == "Muon" else [(10, 5), (5,)]
         generator = torch.Generator().manual_seed(3)
         start = [torch.randn(shape, generator=generator) for shape in shapes]
-        gradients = [[torch.randn(shape, generator=generator) for shape in shapes]
-                     for _ in range(10)]
+        gradients = [
+            [torch.randn(shape, generator=generator) for shape in shapes] for _ in range(10)
+        ]
         kind = "matrices" if name == "Muon" else "usual"
         for i, value in enumerate(start):
             arrays[f"{kind}/start/{i}"] = value.numpy().copy()
@@ -71,21 +74,38 @@ def record_trajectories():
                 if step in RECORDED_STEPS:
                     for i, p in enumerate(params):
                         arrays[f"{key}/{step}/{i}"] = p.detach().numpy().copy()
-            state = {str(k): {a: list(b.shape) if isinstance(b, torch.Tensor) else "not a tensor"
-                              for a, b in v.items()}
-                     for k, v in optimizer.state_dict()["state"].items()}
-            index.append({"key": key, "optimizer": name, "kind": kind, "what": config.desc,
-                          "options": plain(options), "closure": info.step_requires_closure,
-                          "dtype": str(dtype).split(".")[1], "state": state})
+            state = {
+                str(k): {
+                    a: list(b.shape) if isinstance(b, torch.Tensor) else "not a tensor"
+                    for a, b in v.items()
+                }
+                for k, v in optimizer.state_dict()["state"].items()
+            }
+            index.append(
+                {
+                    "key": key,
+                    "optimizer": name,
+                    "kind": kind,
+                    "what": config.desc,
+                    "options": plain(options),
+                    "closure": info.step_requires_closure,
+                    "dtype": str(dtype).split(".")[1],
+                    "state": state,
+                }
+            )
     np.savez_compressed(OUT / "trajectories.npz", index=json.dumps(index), **arrays)
 
 
 def record_schedules():
     from tests.optim.schedules import CASES, run
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = {f"{name}/{optimizer}": run(torch, name, optimizer)
-                 for name in CASES for optimizer in ("SGD", "Adam")}
+        found = {
+            f"{name}/{optimizer}": run(torch, name, optimizer)
+            for name in CASES
+            for optimizer in ("SGD", "Adam")
+        }
     (OUT / "schedules.json").write_text(json.dumps(found) + "\n")
 
 

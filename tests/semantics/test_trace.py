@@ -6,6 +6,7 @@ import sys
 import threading
 
 import pytest
+
 import rushlight as torch
 from rushlight.core.runtime.realize import flush, statistics
 from rushlight.core.trace.value import STATE
