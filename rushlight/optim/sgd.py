@@ -65,7 +65,8 @@ class SGD(PointwiseOptimizer):
             if h.first:
                 state.momentum_buffer = g
             else:
-                state.momentum_buffer = state.momentum_buffer * h.momentum + g * (1 - h.dampening)
+                new = g * (1 - h.dampening) if h.dampening else g
+                state.momentum_buffer = state.momentum_buffer * h.momentum + new
             g = g + state.momentum_buffer * h.momentum if h.nesterov else state.momentum_buffer
         return p - g * h.lr
 
