@@ -24,7 +24,12 @@ from .sparse_adam import SparseAdam
 
 __all__ = ["ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon",
            "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop", "SGD", "SparseAdam", "lr_scheduler",
-           "swa_utils"]
+           "swap_in_optimizer_params_and_state", "swa_utils"]
+
+
+def swap_in_optimizer_params_and_state(*args, **kwargs):
+    """Replace an optimizer's parameters and state for a while: not implemented."""
+    raise NotImplementedError("torch.optim.swap_in_optimizer_params_and_state is not implemented")
 
 
 def __getattr__(name):
