@@ -47,6 +47,6 @@ def factory_kwargs(kwargs):
 def __getattr__(name):
     import importlib
 
-    if name in ("common_types", "parallel", "parameter"):
+    if name in ("attention", "common_types", "grad", "parallel", "parameter"):
         return importlib.import_module(f"rushlight.nn.{name}")
     raise AttributeError(f"module 'torch.nn' has no attribute {name!r}")

@@ -278,3 +278,34 @@ def skipping_initialisation(torch):
         torch.rand(3),
         outcome(lambda: nn.utils.skip_init(nn.ReLU)),
     ]
+
+
+@case
+def functional_call_of_func(torch):
+    call = importlib.import_module(f"{torch.__name__}.func").functional_call
+    net = torch.nn.Linear(2, 1)
+    x = torch.ones(1, 2)
+    parts = ({"weight": torch.full((1, 2), 2.0)}, {"bias": torch.ones(1)})
+    return [
+        call(net, parts, (x,)),
+        call(net, parts[0], x),
+        outcome(lambda: call(net, (parts[0], parts[0]), x)),
+        outcome(lambda: call(net, 3, x)),
+        outcome(lambda: call(net, [3], x)),
+    ]
+
+
+@case
+def gradients_of_convolutions(torch):
+    grad = importlib.import_module(f"{torch.__name__}.nn.grad")
+    results = []
+    for dimensions in (1, 2, 3):
+        x = torch.randn(2, 4, *(6, 5, 4)[:dimensions])
+        weight = torch.randn(6, 2, *(3, 2, 2)[:dimensions])
+        settings = {"stride": 2, "padding": 1, "groups": 2}
+        output = getattr(torch.nn.functional, f"conv{dimensions}d")(x, weight, **settings)
+        by_input = getattr(grad, f"conv{dimensions}d_input")
+        by_weight = getattr(grad, f"conv{dimensions}d_weight")
+        results.append(by_input(x.shape, weight, output, **settings))
+        results.append(by_weight(x, weight.shape, output, **settings))
+    return results
