@@ -67,7 +67,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):  # noqa: A002
     if len(shape) not in (3, 4) or any(n == 0 for n in shape[len(shape) - 3:]):
         raise RuntimeError("Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and "
                            f"other non-zero dimensions for input, but got: {list(shape)}")
-    if input.dtype.category < 2:
+    if input.dtype.category == 1:
         raise not_implemented_for("im2col_out_cpu", input.dtype)
     counts = _counts(shape[-2:], kernel, stride, padding, dilation)
     if min(counts) < 1:

@@ -52,6 +52,12 @@ def scaled_dot_product_attention(
             )
         key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
         value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
+    dtype = query.dtype
+    if dtype in (rushlight.float16, rushlight.bfloat16):
+        # Scores and weights are float32, as in PyTorch's kernels for the half types.
+        query, key, value = query.float(), key.float(), value.float()
+        if attn_mask is not None and attn_mask.dtype == dtype:
+            attn_mask = attn_mask.float()
     if scale is None:
         scale = 1.0 / math.sqrt(query.size(-1)) if query.size(-1) else 1.0
     # Scaling both sides by the root keeps the scores small, which half precision needs.
@@ -78,7 +84,7 @@ def scaled_dot_product_attention(
         weights = weights.masked_fill(closed, 0.0)
     if dropout_p > 0.0:
         weights = rushlight.dropout(weights, dropout_p, True)
-    return weights @ value
+    return (weights @ value).to(dtype)
 
 
 _C_NAMES = {

@@ -304,6 +304,11 @@ def multilabel_soft_margin_loss(
     return reduce_loss(values, reduction)
 
 
+def _scalar_name(tensor):
+    """The dtype as PyTorch's messages name it: Long, Float."""
+    return tensor.type().split(".")[-1].replace("Tensor", "")
+
+
 def _check_samples(input):
     """Raise unless input is (N, C), (C) or a single number, and C is not 0."""
     if input.dim() > 2 or input.dim() > 0 and input.size(-1) == 0:
@@ -346,6 +351,8 @@ def multi_margin_loss(
         raise RuntimeError(
             f"inconsistent weight size, expected {classes} but got {list(weight.size())}"
         )
+    if target.dtype != rushlight.int64:
+        raise RuntimeError(f"expected scalar type Long but found {_scalar_name(target)}")
     wanted = target.reshape(-1, 1)
     if samples and bool(((wanted < 0) | (wanted >= classes)).any()):
         raise RuntimeError("target out of range")
@@ -377,8 +384,7 @@ def multilabel_margin_loss(
             f"{list(input.size())}"
         )
     if target.dtype != rushlight.int64:
-        name = target.type().split(".")[-1].replace("Tensor", "")
-        raise RuntimeError(f"expected scalar type Long but found {name}")
+        raise RuntimeError(f"expected scalar type Long but found {_scalar_name(target)}")
     rows = input.reshape(1, -1) if input.dim() < 2 else input
     labels = target.reshape(rows.shape)
     classes = rows.size(1)
