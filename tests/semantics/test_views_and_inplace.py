@@ -1,6 +1,7 @@
 """Views, versions and in-place changes: base and view stay right, errors are PyTorch's."""
 
 import pytest
+
 import rushlight as torch
 
 

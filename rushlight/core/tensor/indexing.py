@@ -228,7 +228,8 @@ def index_put(input, indices, values, accumulate=False):  # noqa: A002
 @export("torch", "Tensor")
 def nonzero(input, *, out=None, as_tuple=False):  # noqa: A002
     """The indices of the elements that are not zero, (n, ndim), or one tensor per axis."""
-    found = np.nonzero(input._array("nonzero()")) if input.ndim else np.nonzero(input._array().reshape(1))
+    array = input._array("nonzero()")
+    found = np.nonzero(array if input.ndim else array.reshape(1))
     if as_tuple:
         return tuple(constant(f.astype(np.int64)) for f in found)
     if not input.ndim:
