@@ -45,7 +45,8 @@ def connected_parts(trace) -> list:
     """`trace` split into its independent parts, each in order of creation.
 
     `trace` has been numbered by `foreign_inputs`, which found none. Two pending values are in one
-    part when one needs the other. Values already computed connect nothing, so stray work beside a training step stays a plan of its own.
+    part when one needs the other. Values already computed connect nothing, so stray
+    work beside a training step stays a plan of its own.
     """
     root = list(range(len(trace)))
     for i, value in enumerate(trace):
