@@ -11,17 +11,15 @@ from rushlight.cli.errors import UsageProblem
 FIXED_SIZE = {"lenet": 32}
 SMALLEST_SIZE = {"alexnet": 64}
 ANY_CHANNELS = ("lenet",)
+# Without these it returns three outputs in training.
+ARGUMENTS = {"googlenet": {"aux_logits": False, "init_weights": True}}
 
 
 def model_names() -> list[str]:
     """Return the names of the classification networks in `rushlight.vision.models`."""
     from rushlight.vision import models
 
-    names = (name for name in dir(models) if name.islower() and not name.startswith("_"))
-    return [n for n in names if callable(getattr(models, n)) and n not in _NOT_NETWORKS]
-
-
-_NOT_NETWORKS = ("get_model", "get_model_builder", "get_model_weights", "get_weight", "list_models")
+    return sorted({*models.list_models(module=models), *ANY_CHANNELS})
 
 
 def check_model(name: str) -> None:
@@ -37,9 +35,10 @@ def build_model(name: str, channels: int, classes: int) -> Any:
     """Return a freshly initialised network for pictures of `channels` and so many classes."""
     from rushlight.vision import models
 
+    build = getattr(models, name)
     if name in ANY_CHANNELS:
-        return getattr(models, name)(num_classes=classes, in_channels=channels)
-    return getattr(models, name)(num_classes=classes)
+        return build(num_classes=classes, in_channels=channels)
+    return build(num_classes=classes, **ARGUMENTS.get(name, {}))
 
 
 def channels_of(name: str, channels_of_data: int) -> int:
