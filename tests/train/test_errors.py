@@ -8,6 +8,7 @@ import pytest
 from .helpers import command, idx_folder, picture_folder, start
 
 pytest.importorskip("typer")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from rushlight.cli import main
 from .helpers import command, idx_folder, start
 
 pytest.importorskip("typer")
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def weights(run):

@@ -18,7 +18,7 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("train")
     data = idx_folder(folder / "data")
     run = folder / "run"
-    assert command("train", "--data", data, "--epochs", 3, "--batch-size", 20, "--out", run) == 0
+    assert command("train", "--data", data, "--epochs", 3, "--batch-size", 6, "--out", run) == 0
     return run
 
 
@@ -79,7 +79,7 @@ def test_checkpoints_hold_the_model(finished):
 def test_same_seed_same_run(finished, tmp_path):
     data = json.loads((finished / "config.json").read_text())["options"]["data"]
     again = tmp_path / "again"
-    command("train", "--data", data, "--epochs", 3, "--batch-size", 20, "--out", again)
+    command("train", "--data", data, "--epochs", 3, "--batch-size", 6, "--out", again)
     first = rushlight.load(finished / "last.pt")["model"]
     second = rushlight.load(again / "last.pt")["model"]
     assert all(rushlight.equal(first[name], second[name]) for name in first)
