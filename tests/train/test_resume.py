@@ -43,7 +43,7 @@ def train_until(line_start, out, data, signal_number, *options):
     ids=["sgd", "adam"],
 )
 def test_killed_run_continues_to_the_same_bits(tmp_path, options):
-    data = idx_folder(tmp_path / "data", train=1200)
+    data = idx_folder(tmp_path / "data", train=600)
     options = ("--epochs", 4, "--batch-size", 20, *options)
     assert command("train", "--data", data, "--out", tmp_path / "whole", *options) == 0
     code, _ = train_until("epoch 3/4 ", tmp_path / "cut", data, signal.SIGKILL, *options)
@@ -95,7 +95,7 @@ def test_state_of_dropout_continues(tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_interrupted_run_says_how_to_continue(tmp_path, workers):
-    data = idx_folder(tmp_path / "data", train=1200)
+    data = idx_folder(tmp_path / "data", train=600)
     options = ("--epochs", 4, "--batch-size", 20, "--workers", workers)
     code, error = train_until("epoch 2/4 ", tmp_path / "run", data, signal.SIGINT, *options)
     assert code == 130
