@@ -5,6 +5,7 @@ contents: the core's names are here, the other modules (`nn`, `optim`, `utils`, 
 are first used.
 """
 
+from math import e, inf, nan, pi
 from typing import Any as _Any
 
 from .core import ops as _ops  # registers every op  # noqa: F401
@@ -64,6 +65,8 @@ from .core.tensor.storage import UntypedStorage
 from .core.tensor.tensor import Tensor
 
 __version__ = "0.1.0"
+
+newaxis = None
 
 globals().update(_DTYPES)
 globals().update(_ALIASES)

@@ -79,8 +79,10 @@ class MultivariateNormal(Distribution):
 
     @lazy_property
     def precision_matrix(self):
-        inverse = rushlight.cholesky_inverse(self._unbroadcasted_scale_tril)
-        return inverse.expand(tuple(self._batch_shape) + tuple(self._event_shape) * 2)
+        inverse = _inverse_of_factor(self._unbroadcasted_scale_tril)
+        return (inverse.mT @ inverse).expand(
+            tuple(self._batch_shape) + tuple(self._event_shape) * 2
+        )
 
     @property
     def mean(self):
@@ -146,6 +148,10 @@ def _cholesky_of_inverse(precision):
     # With J the exchange matrix, chol(J P J) = J U J for an upper U with P = U U^T, and the
     # factor of the inverse is U^-T: no inverse of P itself is formed.
     flipped = rushlight.linalg.cholesky(rushlight.flip(precision, (-2, -1)))
-    inverse_factor = rushlight.flip(flipped, (-2, -1)).mT
-    identity = rushlight.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
-    return rushlight.linalg.solve_triangular(inverse_factor, identity, upper=False)
+    return _inverse_of_factor(rushlight.flip(flipped, (-2, -1)).mT)
+
+
+def _inverse_of_factor(factor):
+    identity = rushlight.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    identity = identity.expand(factor.shape)
+    return rushlight.linalg.solve_triangular(factor, identity, upper=False)
