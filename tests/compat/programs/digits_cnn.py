@@ -45,9 +45,8 @@ def train(args, model, device, loader, optimizer, epoch):
         loss.backward()
         optimizer.step()
         if batch_idx % args.log_interval == 0:
-            print(
-                f"Train Epoch: {epoch} [{batch_idx * len(data)}/{len(loader.dataset)}]\tLoss: {loss.item():.6f}"
-            )
+            done = f"{batch_idx * len(data)}/{len(loader.dataset)}"
+            print(f"Train Epoch: {epoch} [{done}]\tLoss: {loss.item():.6f}")
 
 
 def test(model, device, loader):
