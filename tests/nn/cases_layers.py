@@ -458,3 +458,20 @@ def functions_of_their_own(torch):
         F.rrelu(x),
         [name for name in dir(F) if name.endswith("_loss")],
     ]
+
+
+@case
+def dropout_masks(torch):
+    nn = torch.nn
+    layers = [
+        (nn.Dropout(0.3), (5, 7)),
+        (nn.Dropout1d(), (3, 8, 2)),
+        (nn.Dropout2d(), (3, 8, 2, 2)),
+        (nn.Dropout3d(), (3, 8, 2, 2, 2)),
+        (nn.AlphaDropout(0.4), (5, 7)),
+        (nn.FeatureAlphaDropout(), (3, 8, 2)),
+    ]
+    x = [layer(torch.ones(shape)) for layer, shape in layers]
+    lstm = nn.LSTM(3, 4, num_layers=3, dropout=0.5, bidirectional=True)
+    encoder = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.3)
+    return x + [lstm(torch.ones(2, 3, 3))[0], encoder(torch.ones(3, 2, 4))]

@@ -1,7 +1,6 @@
 """Dropout layers: what is zeroed, what it is scaled by, and that evaluation leaves it alone.
 
-The masks are not PyTorch's (its CPU kernel draws them from a vendor's generator), so their
-statistics are tested.
+That the masks are PyTorch's is tested in cases_layers.py; here is what they mean.
 """
 
 import pytest
