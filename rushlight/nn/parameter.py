@@ -43,8 +43,10 @@ class Buffer(metaclass=_BufferType):
         return marked
 
 
-class UninitializedTensorMixin:
+class UninitializedTensorMixin(rushlight.Tensor):
     """What an uninitialized parameter and buffer share: most uses of them are errors."""
+
+    cls_to_become: type = rushlight.Tensor
 
     # Methods that make sense without values or a shape.
     _allowed = frozenset(
@@ -110,7 +112,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         return memo[id(self)]
 
 
-class UninitializedBuffer(UninitializedTensorMixin, rushlight.Tensor):
+class UninitializedBuffer(UninitializedTensorMixin):
     """A buffer whose shape is not known yet; `materialize(shape)` makes it a Tensor."""
 
     cls_to_become = rushlight.Tensor

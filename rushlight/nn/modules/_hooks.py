@@ -264,9 +264,9 @@ class BackwardHook:
         self.pre_hooks = pre_hooks
         self.grad_outputs = None  # set when the gradients have reached the outputs
         self.output_length = -1
-        self.output_places = None
+        self.output_places: list | None = None
         self.input_length = -1
-        self.input_places = None
+        self.input_places: list | None = None
 
     def setup_input_hook(self, args):
         """Return `args` with its tensors passed through the input boundary."""
@@ -320,7 +320,7 @@ class BackwardHook:
                         "gradient should always return None or None for all gradients."
                     )
             self.grad_outputs = None
-        return tuple(full[place] for place in self.output_places)
+        return tuple(full[place] for place in self.output_places or ())
 
     def _leave_inputs(self, gradients):
         if self.grad_outputs is None:
@@ -333,7 +333,7 @@ class BackwardHook:
                 continue
             full = self._checked(replacement, len(full), "Backward hook", "grad_input")
         self.grad_outputs = None
-        return tuple(full[place] for place in self.input_places)
+        return tuple(full[place] for place in self.input_places or ())
 
     @staticmethod
     def _checked(replacement, length, who, what):

@@ -32,11 +32,10 @@ class _LoadHook:
         import weakref
 
         self.hook = hook
-        self.with_module = module is not None
-        self.module = weakref.ref(module) if module is not None else None
+        self.module = None if module is None else weakref.ref(module)
 
     def __call__(self, *args, **kwargs):
-        if not self.with_module:
+        if self.module is None:
             return self.hook(*args, **kwargs)
         module = self.module()
         if module is None:
@@ -44,11 +43,17 @@ class _LoadHook:
         return self.hook(module, *args, **kwargs)
 
     def __getstate__(self):
-        module = self.module() if self.with_module else None
+        module = None if self.module is None else self.module()
         return {"hook": self.hook, "module": module}
 
     def __setstate__(self, state):
         self.__init__(state["hook"], state["module"])
+
+
+def _with_metadata(state_dict, metadata):
+    """Attach the versions of the modules to a state_dict, which stays an OrderedDict."""
+    state_dict._metadata = metadata
+    return state_dict
 
 
 def _quoted(keys):
@@ -144,8 +149,7 @@ class _ModuleState:
             keep_vars = given.get("keep_vars", False) if keep_vars is False else keep_vars
 
         if destination is None:
-            destination = OrderedDict()
-            destination._metadata = OrderedDict()
+            destination = _with_metadata(OrderedDict(), OrderedDict())
         metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = metadata
@@ -263,7 +267,7 @@ class _ModuleState:
         metadata = getattr(state_dict, "_metadata", None)
         state_dict = OrderedDict(state_dict)
         if metadata is not None:
-            state_dict._metadata = metadata
+            _with_metadata(state_dict, metadata)
 
         def load(module, part, prefix):
             local = {} if metadata is None else metadata.get(prefix[:-1], {})

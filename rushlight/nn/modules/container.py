@@ -28,7 +28,7 @@ def _checked_index(index, length):
 def _check_pairs(owner, pairs):
     """Yield the (key, value) pairs of an iterable, with an error that names the bad element."""
     for number, pair in enumerate(pairs):
-        if not isinstance(pair, abc.Iterable):
+        if not hasattr(pair, "__iter__"):
             raise TypeError(
                 f"{owner} update sequence element #{number} should be Iterable; is"
                 f"{type(pair).__name__}"

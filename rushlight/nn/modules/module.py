@@ -275,7 +275,7 @@ class Module(
             if buffers is None:
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
             self._forget(name, buffers)
-            self.register_buffer(name, value, value.persistent)
+            self.register_buffer(name, value, getattr(value, "persistent", True))
             return True
         if buffers is None or name not in buffers:
             return False

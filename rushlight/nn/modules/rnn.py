@@ -47,15 +47,15 @@ class RNNBase(Module):
     ):
         super().__init__()
         if (
-            not isinstance(dropout, numbers.Number)
-            or not 0 <= dropout <= 1
+            not isinstance(dropout, numbers.Real)
             or isinstance(dropout, bool)
+            or not 0 <= float(dropout) <= 1
         ):
             raise ValueError(
                 "dropout should be a number in range [0, 1] representing the probability of an "
                 "element being zeroed"
             )
-        if dropout > 0 and num_layers == 1:
+        if float(dropout) > 0 and num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero "
                 f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
@@ -96,9 +96,9 @@ class RNNBase(Module):
         directions = 2 if self.bidirectional else 1
         inputs = self.input_size if layer == 0 else output_size * directions
         gates = _GATES[self.mode] * self.hidden_size
-        shapes = {"weight_ih": (gates, inputs), "weight_hh": (gates, output_size)}
+        shapes: dict[str, tuple] = {"weight_ih": (gates, inputs), "weight_hh": (gates, output_size)}
         if self.bias:
-            shapes["bias_ih"] = shapes["bias_hh"] = (gates,)
+            shapes.update(bias_ih=(gates,), bias_hh=(gates,))
         if self.proj_size:
             shapes["weight_hr"] = (self.proj_size, self.hidden_size)
         names = []

@@ -260,6 +260,8 @@ class _Structured(BasePruningMethod):
     """Prunes whole slices along `dim`."""
 
     PRUNING_TYPE = "structured"
+    amount: float
+    dim: int
 
     def _slice_mask(self, t, default_mask, ranking, largest):
         """Keep the slices whose `ranking` is largest (or smallest)."""
