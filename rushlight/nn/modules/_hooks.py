@@ -255,6 +255,17 @@ def _boundary():
     return _boundary_class
 
 
+class LegacyBackwardHook:
+    """A node hook that calls a module's legacy backward hook."""
+
+    def __init__(self, hook, module):
+        self.hook = hook
+        self.module = module
+
+    def __call__(self, grad_input, grad_output):
+        return self.hook(self.module, grad_input, grad_output)
+
+
 class BackwardHook:
     """Watches one call of a module: gradients arriving at its outputs, leaving at its inputs."""
 

@@ -191,6 +191,8 @@ class ModuleList(_Numbered):
     A plain Python list of modules registers nothing: their parameters would not be trained.
     """
 
+    _forward_remedy = ": loop over it and call its modules, or use nn.Sequential"
+
     def __init__(self, modules=None):
         super().__init__()
         if modules is not None:
@@ -246,6 +248,8 @@ class ModuleDict(Module):
     >>> self.acts = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
     >>> x = self.acts["relu"](x)
     """
+
+    _forward_remedy = ": call one of its modules, as in `layers[name](x)`"
 
     def __init__(self, modules=None):
         super().__init__()

@@ -15,6 +15,7 @@ from rushlight.nn.modules import _hooks
 from rushlight.nn.modules._conversion import _ModuleConversion
 from rushlight.nn.modules._hooks import (  # noqa: F401 (part of this module's interface)
     BackwardHook,
+    LegacyBackwardHook,
     _global_backward_hooks,
     _global_backward_pre_hooks,
     _global_buffer_registration_hooks,
@@ -136,9 +137,19 @@ class Module(
         """Compute the output; every subclass defines it."""
         raise NotImplementedError(
             f'Module [{type(self).__name__}] is missing the required "forward" function'
+            + self._forward_remedy
         )
 
+    # What the error above goes on to say; containers know better.
+    _forward_remedy = ": define `def forward(self, x)` inside the class, one level in"
+
     # Registration
+
+    def _not_initialized(self, what):
+        return AttributeError(
+            f"cannot assign {what} before Module.__init__() call: put super().__init__() first in "
+            f"{type(self).__name__}.__init__"
+        )
 
     def _check_new_name(self, kind, name, where):
         if not isinstance(name, str):
@@ -157,7 +168,7 @@ class Module(
         A buffer moves with the module; it is in the state_dict if `persistent`.
         """
         if "_buffers" not in self.__dict__:
-            raise AttributeError("cannot assign buffer before Module.__init__() call")
+            raise self._not_initialized("buffer")
         self._check_new_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, rushlight.Tensor):
             raise TypeError(
@@ -176,7 +187,7 @@ class Module(
     def register_parameter(self, name, param):
         """Add a parameter under `name`; None marks a parameter the module goes without."""
         if "_parameters" not in self.__dict__:
-            raise AttributeError("cannot assign parameter before Module.__init__() call")
+            raise self._not_initialized("parameter")
         self._check_new_name("parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
@@ -226,14 +237,17 @@ class Module(
             modules = state["_modules"]
             if name in modules:
                 return modules[name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        kind, remedy = type(self).__name__, ""
+        if "_modules" not in state:
+            remedy = f" ({kind}.__init__ did not call super().__init__())"
+        raise AttributeError(f"'{kind}' object has no attribute '{name}'{remedy}")
 
     def __setattr__(self, name, value):
         state = self.__dict__
         parameters = state.get("_parameters")
         if isinstance(value, Parameter):
             if parameters is None:
-                raise AttributeError("cannot assign parameters before Module.__init__() call")
+                raise self._not_initialized("parameters")
             self._forget(name, parameters)
             self.register_parameter(name, value)
             return
@@ -248,7 +262,7 @@ class Module(
         modules = state.get("_modules")
         if isinstance(value, Module):
             if modules is None:
-                raise AttributeError("cannot assign module before Module.__init__() call")
+                raise self._not_initialized("module")
             self._forget(name, modules)
             for hook in _global_module_registration_hooks.values():
                 replacement = hook(self, name, value)
@@ -273,7 +287,7 @@ class Module(
         """Assign to a buffer if `value` or `name` is one; return whether it was."""
         if isinstance(value, rushlight.Tensor) and isinstance(value, Buffer):
             if buffers is None:
-                raise AttributeError("cannot assign buffer before Module.__init__() call")
+                raise self._not_initialized("buffer")
             self._forget(name, buffers)
             self.register_buffer(name, value, getattr(value, "persistent", True))
             return True
@@ -325,21 +339,10 @@ class Module(
         return self._call_impl(*args, **kwargs)
 
     def _call_impl(self, *args, **kwargs):
-        if not (
-            self._forward_hooks
-            or self._forward_pre_hooks
-            or self._backward_hooks
-            or self._backward_pre_hooks
-            or _global_forward_hooks
-            or _global_forward_pre_hooks
-            or _global_backward_hooks
-            or _global_backward_pre_hooks
-        ):
-            return self.forward(*args, **kwargs)
         return self._call_with_hooks(args, kwargs)
 
     def __call__(self, *args, **kwargs):
-        # The same tests as in _call_impl, here to save a frame on the usual path.
+        # Without hooks, which is the usual path, straight to forward.
         if not (
             self._forward_hooks
             or self._forward_pre_hooks
@@ -475,7 +478,7 @@ class Module(
         if node is None:
             return
         for hook in hooks:
-            node.register_hook(_LegacyBackwardHook(hook, self))
+            node.register_hook(LegacyBackwardHook(hook, self))
         self._maybe_warn_non_full_backward_hook(args, result, node)
 
     def compile(self, *args, **kwargs):
@@ -578,17 +581,6 @@ class Module(
         replica._modules = self._modules.copy()
         replica._is_replica = True
         return replica
-
-
-class _LegacyBackwardHook:
-    """A node hook that calls a module's legacy backward hook."""
-
-    def __init__(self, hook, module):
-        self.hook = hook
-        self.module = module
-
-    def __call__(self, grad_input, grad_output):
-        return self.hook(self.module, grad_input, grad_output)
 
 
 def __getattr__(name):
