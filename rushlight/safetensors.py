@@ -122,7 +122,7 @@ def _write(file, tensors, metadata):
         if data is None:
             data = tensor.detach().view(rushlight.int16).numpy()
         if data.size:
-            file.write(memoryview(np.ascontiguousarray(data)).cast("B"))
+            file.write(np.ascontiguousarray(data).data.cast("B"))
 
 
 def save(tensors, metadata=None):

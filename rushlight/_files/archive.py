@@ -136,7 +136,7 @@ class ArchiveReader:
         data = np.empty(size, dtype=np.uint8)
         self._file.seek(start)
         fill(self._file, data, f"the record '{name}'")
-        if zlib.crc32(data) != checksum:
+        if zlib.crc32(data.data) != checksum:
             raise _broken(f"the record '{name}' is damaged: its checksum does not match its bytes")
         return data
 

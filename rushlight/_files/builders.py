@@ -7,6 +7,7 @@ of them believes a size, a type or a name.
 import pickle
 from _codecs import encode
 from collections import Counter, OrderedDict, defaultdict, deque
+from typing import Any
 
 import numpy as np
 
@@ -251,7 +252,7 @@ def builtin_globals():
     if _table:
         return _table
     utilities = rushlight._utils
-    calls = {
+    calls: dict[str, Any] = {
         "collections.OrderedDict": (OrderedDict, _ordered_dict),
         "collections.Counter": (Counter, _counter),
         "collections.defaultdict": (defaultdict, _default_dict),

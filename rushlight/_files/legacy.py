@@ -39,7 +39,7 @@ def write_legacy(file, data, storages, protocol):
         storage, dtype = storages[key]
         size = storage.nbytes()
         file.write(_COUNT.pack(size if dtype is None else size // dtype.itemsize))
-        file.write(memoryview(np.ascontiguousarray(storage.numpy())).cast("B"))
+        file.write(np.ascontiguousarray(storage.numpy()).data.cast("B"))
 
 
 def wrapped(kind, untyped):

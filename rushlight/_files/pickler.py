@@ -2,7 +2,7 @@
 
 import io
 import pickle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import rushlight
 import rushlight._utils
@@ -69,7 +69,7 @@ class TorchPickler(pickle._Pickler):
     if TYPE_CHECKING:  # what the standard library's stubs leave out
         def __getattr__(self, name: str) -> Any: ...
 
-    dispatch = pickle._Pickler.dispatch.copy()
+    dispatch: Any = pickle._Pickler.dispatch.copy()
 
     def __init__(self, file, protocol, legacy=False):
         super().__init__(file, protocol)
@@ -103,7 +103,7 @@ class TorchPickler(pickle._Pickler):
                 "types"
             )
         name = None if dtype is None else _STORAGE_NAMES.get(_short_name(dtype))
-        if name is None:
+        if dtype is None or name is None:
             kind, count = self._as_named("torch.storage", "UntypedStorage"), untyped.nbytes()
         else:
             kind = self._as_named("torch", name)
@@ -129,20 +129,21 @@ class TorchPickler(pickle._Pickler):
         """Write a class or function by name; rushlight's own under PyTorch's module path."""
         known = self._names.get(obj)
         if known is not None:
-            self._write_name(*known, obj)
+            module, public = known
+            self._write_name(module, public, obj)
             return
         module = getattr(obj, "__module__", None) or ""
         if module.partition(".")[0] in ("rushlight", "torch"):
             name = name or obj.__qualname__
             self._write_name(_public_module(module, name, obj), name, obj)
             return
-        super().save_global(obj, name)
+        cast(Any, super()).save_global(obj, name)
 
     # Classes and functions reach `save_global` through these two entries of the parent's table.
 
     def save_type(self, obj):
         if obj in (type(None), type(NotImplemented), type(...)):
-            super().save_type(obj)
+            cast(Any, super()).save_type(obj)
         else:
             self.save_global(obj)
 

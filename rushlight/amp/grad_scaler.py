@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from enum import Enum
+from typing import Any
 
 import rushlight as torch
 
@@ -62,12 +63,12 @@ class GradScaler:
             if not backoff_factor < 1.0:
                 raise AssertionError("The backoff factor must be < 1.0.")
             self._init_scale = init_scale
-            self._scale = None              # a tensor from the first use on
+            self._scale: Any = None              # a tensor from the first use on
             self._growth_factor = growth_factor
             self._backoff_factor = backoff_factor
             self._growth_interval = growth_interval
             self._init_growth_tracker = 0
-            self._growth_tracker = None
+            self._growth_tracker: Any = None
             self._per_optimizer_states = defaultdict(_fresh_state)
 
     def _start(self):

@@ -13,7 +13,7 @@ import opcode
 import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from rushlight.compat import TORCH_VERSION, TORCHVISION_VERSION
 from rushlight.compat.names import is_torch_name, missing_text, rushlight_name, torch_name
@@ -53,7 +53,7 @@ class TorchFinder:
             return None
         spec = ModuleSpec(
             fullname,
-            AliasLoader(module),
+            cast(Any, AliasLoader(module)),
             origin=getattr(module, "__file__", None),
             is_package=hasattr(module, "__path__"),
         )
@@ -93,7 +93,7 @@ def _real_module(fullname: str) -> ModuleType | None:
             raise
         return None
     if fullname == "torchvision":
-        module.__version__ = TORCHVISION_VERSION
+        vars(module)["__version__"] = TORCHVISION_VERSION
     _name_what_is_missing(module)
     return module
 
@@ -147,7 +147,7 @@ def _name_what_is_missing(module: ModuleType) -> None:
             raise ImportError(text, name=name)
         raise AttributeError(text, name=attribute, obj=module)
 
-    find_attribute.names_what_is_missing = True
+    setattr(find_attribute, "names_what_is_missing", True)  # noqa: B010
     module.__dict__[_HOOK_NAME] = find_attribute
 
 

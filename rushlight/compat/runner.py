@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import importlib.machinery
 import os
 import sys
@@ -70,12 +71,11 @@ def _run(kind: str, target: str, arguments: list[str]) -> int:
     activate()
     if kind == "-m":
         # As `python -m` does it, private name and all: public runpy would differ in __main__.
-        from runpy import _run_module_as_main
-
+        run_as_main = importlib.import_module("runpy").__dict__["_run_module_as_main"]
         _become_main(None)
         _first_path(os.getcwd())
         sys.argv[:] = ["-m", *arguments]
-        execute_program(_run_module_as_main, target)
+        execute_program(run_as_main, target)
         return 0
     if kind == "-c":
         namespace = _become_main(None)
@@ -96,12 +96,11 @@ def _run_script(script: str, arguments: list[str]) -> int:
         return 0
     path = os.path.join(os.getcwd(), script)  # not normalised: python keeps a "./" as well
     if os.path.isdir(path) or _is_archive(path):
-        from runpy import _run_module_as_main
-
+        run_as_main = importlib.import_module("runpy").__dict__["_run_module_as_main"]
         _become_main(None)
         _first_path(os.path.abspath(script))
         sys.argv[:] = [script, *arguments]
-        execute_program(_run_module_as_main, "__main__", False)
+        execute_program(run_as_main, "__main__", False)
         return 0
     try:
         with open(path, "rb") as file:
@@ -130,11 +129,11 @@ def _is_archive(path: str) -> bool:
 def _become_main(path: str | None) -> dict[str, Any]:
     """Install an empty `__main__`, as the program will know it, and return its namespace."""
     module = ModuleType("__main__")
-    module.__builtins__ = builtins
+    vars(module)["__builtins__"] = builtins
     module.__annotations__ = {}
     if path is not None:
         module.__file__ = path
-        module.__cached__ = None
+        vars(module)["__cached__"] = None
         module.__loader__ = importlib.machinery.SourceFileLoader("__main__", path)
     _kept_alive.append(sys.modules["__main__"])
     sys.modules["__main__"] = module

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from rushlight.compat.names import is_torch_name
 
@@ -169,7 +170,7 @@ class UsageFinder(ast.NodeVisitor):
                     self._use(full, node)
         self.generic_visit(node)
 
-    def _visit_function(self, node: ast.AST) -> None:
+    def _visit_function(self, node: Any) -> None:
         arguments = node.args
         for part in (*getattr(node, "decorator_list", ()), *arguments.defaults,
                      *(d for d in arguments.kw_defaults if d is not None),
@@ -184,7 +185,7 @@ class UsageFinder(ast.NodeVisitor):
         self._scope = Scope(self._scope)
         for argument in listed:
             self._scope.bound[argument.arg] = None
-        body = [node.body] if isinstance(node, ast.Lambda) else node.body
+        body: list[Any] = [node.body] if isinstance(node, ast.Lambda) else node.body
         if not isinstance(node, ast.Lambda):
             self._bind_body(body)
         for statement in body:

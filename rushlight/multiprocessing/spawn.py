@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 import warnings
+from typing import Any
 
 __all__ = [
     "ProcessContext",
@@ -145,7 +146,8 @@ def start_processes(
     processes, error_queues = [], []
     for index in range(nprocs):
         errors = context.SimpleQueue()
-        process = context.Process(target=_run, args=(fn, index, args, errors), daemon=daemon)
+        made: Any = context
+        process = made.Process(target=_run, args=(fn, index, args, errors), daemon=daemon)
         process.start()
         processes.append(process)
         error_queues.append(errors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import rushlight as torch
 
 from ._pointwise import PointwiseOptimizer, check_fused, check_not_negative, like, scalar_tensor
@@ -61,7 +63,8 @@ class Adam(PointwiseOptimizer):
                 if tensor_foreach:
                     raise ValueError(f"betas[{i}] as a Tensor is not supported for "
                                      "capturable=False and foreach=True")
-                if betas[i].numel() != 1:
+                beta: Any = betas[i]
+                if beta.numel() != 1:
                     raise ValueError(f"Tensor betas[{i}] must be 1-element")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
                     "amsgrad": amsgrad, "maximize": maximize, "foreach": foreach,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import namedtuple
+from typing import Any
 
 import rushlight as torch
 
@@ -184,7 +185,7 @@ class LBFGS(Optimizer):
                                        *memory["old_stps"], *memory["ro"]])
 
 
-def cubic_minimum(a, b, low=None, high=None):
+def cubic_minimum(a, b, low: Any = None, high: Any = None):
     """Where the cubic through two points with their slopes is least, kept within [low, high]."""
     left, right = (a, b) if a.t <= b.t else (b, a)
     if low is None:

@@ -8,6 +8,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable
 from copy import deepcopy
 from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import rushlight as torch
 from rushlight.utils.hooks import RemovableHandle
@@ -74,7 +75,7 @@ def _with_hooks(step):
                 hook(self, args, kwargs)
         return out
 
-    hooked_step.hooked = True
+    setattr(hooked_step, "hooked", True)  # noqa: B010
     return hooked_step
 
 
@@ -109,6 +110,9 @@ class Optimizer:
 
     >>> optimizer = torch.optim.SGD([{"params": body}, {"params": head, "lr": 0.1}], lr=0.01)
     """
+
+    if TYPE_CHECKING:  # the hook dictionaries, made by one loop
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, params, defaults):
         self.defaults = defaults
@@ -254,7 +258,8 @@ class Optimizer:
             if isinstance(value, dict):
                 return {k: adopt(param, param_id, v, k) for k, v in value.items()}
             if isinstance(value, Iterable):
-                return type(value)(adopt(param, param_id, v) for v in value)
+                kind: Any = type(value)
+                return kind(adopt(param, param_id, v) for v in value)
             return value
 
         state = defaultdict(dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import rushlight as torch
 
 from ._pointwise import PointwiseOptimizer, check_fused
@@ -80,7 +82,7 @@ class SGD(PointwiseOptimizer):
             grad = p.grad
             if grad is None:
                 continue
-            state = self.state[p] if momentum else None
+            state: Any = self.state[p] if momentum else None
             part = started
             if momentum and state.get("momentum_buffer") is None:
                 self._check_first_step(p, grad, group)
@@ -94,4 +96,5 @@ class SGD(PointwiseOptimizer):
         names = ("momentum_buffer",) if momentum else ()
         for part, is_first in ((first, True), (started, False)):
             if part[0]:
-                self._apply(group, *part, {**options, "first": is_first}, names)
+                params, grads, states = part
+                self._apply(group, params, grads, states, {**options, "first": is_first}, names)

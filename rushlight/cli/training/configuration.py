@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -44,9 +45,9 @@ class Configuration:
     data: str = "sample"
     data_dir: str = "data"
     model: str = "lenet"
-    epochs: int | None = None
+    epochs: Any = None  # an int, and lr a float, once completed
     batch_size: int = 64
-    lr: float | None = None
+    lr: Any = None
     optimizer: str = "sgd"
     scheduler: str = "cosine"
     augment: str | None = None
@@ -150,7 +151,7 @@ def _parse_json(path: Path, text: str) -> Any:
 
 def _parse_toml(path: Path, text: str) -> Any:
     try:
-        import tomllib
+        tomllib = importlib.import_module("tomllib")  # in the standard library since 3.11
     except ModuleNotFoundError:
         raise UsageProblem(
             f"--config {path}: TOML needs Python 3.11 or newer; write the same table as JSON"

@@ -127,7 +127,7 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.best: dict[str, Any] = {"epoch": 0, "test_accuracy": -1.0}
         self.training_seconds = 0.0
-        self.test_outputs: np.ndarray | None = None
+        self.test_outputs: Any = None  # an array after the first epoch
 
     def _make_loader(self) -> Any:
         workers = self.configuration.workers

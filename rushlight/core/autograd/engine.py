@@ -7,6 +7,7 @@ order: a heap of the nodes that have received a gradient needs no dependency cou
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 from ..base.errors import describe_line
 from ..base.shapes import same_layout
@@ -33,7 +34,10 @@ def run_backward(roots, grads, retain_graph, create_graph, inputs=None, accumula
 
 def _run(roots, grads, retain_graph, create_graph, inputs, accumulate):
     heap, buffers, leaves = [], {}, {}
-    wanted, needed = _wanted(inputs, roots) if inputs is not None else (None, None)
+    wanted: Any = None
+    needed: Any = None
+    if inputs is not None:
+        wanted, needed = _wanted(inputs, roots)
 
     def send(edge, gradient):
         if type(edge) is tuple:

@@ -334,8 +334,9 @@ class Packed:
                             f"result of type {type(found).__name__}")
         if self.source is not None and STATE.grad and not found.requires_grad:
             found = found.detach()
-            node, number = self.source if type(self.source) is tuple else (
-                self.source.view_as(self.source).grad_fn, 0)
+            source: Any = self.source
+            node, number = source if type(source) is tuple else (
+                source.view_as(source).grad_fn, 0)
             found._grad_fn, found._output_nr, found._requires_grad = node, number, True
         return found
 

@@ -7,6 +7,8 @@ only where its category is higher than that of every higher priority.
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import dtypes as dt
 from .dtypes import dtype, get_default_dtype
 
@@ -59,7 +61,8 @@ def scalar_dtype(kind) -> dtype:
 
 def result_dtype(operands) -> dtype:
     """The promoted dtype of metas and Python number types, in PyTorch's three priorities."""
-    dims = zero = None
+    dims: Any = None
+    zero: Any = None
     python = -1
     for operand in operands:
         if operand in _PYTHON:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ roll_op = primitive("roll", "movement", "x", lambda x, shifts, dims: meta(x.dtyp
 
 
 @export("torch", "Tensor")
-def roll(input, shifts, dims=()):  # noqa: A002
+def roll(input, shifts, dims: Any = ()):  # noqa: A002
     """Elements moved along axes, those beyond the end coming back at the start."""
     shifts = (shifts,) if hasattr(shifts, "__index__") else tuple(shifts)
     dims = (dims,) if hasattr(dims, "__index__") else tuple(dims if dims is not None else ())

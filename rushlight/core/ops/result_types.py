@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 RETURN_TYPES: dict = {}
 
 
@@ -34,8 +36,9 @@ def result_type(name, fields):
     """The named tuple type ``torch.return_types.name``."""
     found = RETURN_TYPES.get(name)
     if found is None:
-        members = {"__slots__": (), "_fields": tuple(fields), "__module__": "torch.return_types",
-                   "n_fields": len(fields), "n_sequence_fields": len(fields)}
+        members: dict[str, Any] = {
+            "__slots__": (), "_fields": tuple(fields), "__module__": "torch.return_types",
+            "n_fields": len(fields), "n_sequence_fields": len(fields)}
         for i, field in enumerate(fields):
             members[field] = property(lambda self, _i=i: tuple.__getitem__(self, _i))
         found = RETURN_TYPES[name] = type(name, (ReturnType,), members)

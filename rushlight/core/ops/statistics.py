@@ -166,9 +166,8 @@ def _var_kernel(x, dim, keepdim, correction):
     dims = dim if dim != () else None
     if x.ndim == 0:
         x = x.reshape(1)
-        dims = 0
-    count = x.size if dims is None or dims == 0 and x.ndim == 1 else math.prod(
-        x.shape[d] for d in dims)
+        dims = (0,)
+    count = x.size if dims is None else math.prod(x.shape[d] for d in dims)
     wide = x.astype(np.complex128 if x.dtype.kind == "c" else np.float64) \
         if x.dtype.itemsize <= 8 and x.size < 1 << 16 else x
     centre = wide - wide.mean(axis=dims, keepdims=True)

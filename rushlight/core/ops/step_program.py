@@ -283,7 +283,7 @@ class StepProgram:
             overwrites = word in OVERWRITES
             if overwrites:
                 release(dying)
-            position = outs.index(result) if result in outs else None
+            position, ready = outs.index(result) if result in outs else None, False
             if position is not None:
                 source = inputs[position]
                 ready = last_use.get(source, -1) <= i and (overwrites or source not in operands)

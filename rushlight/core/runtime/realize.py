@@ -8,6 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from sys import getrefcount
+from typing import Any
 
 from ..base.errors import describe_line
 from ..base.knobs import number
@@ -32,7 +33,7 @@ statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
 DEBUG = number("RUSHLIGHT_DEBUG")
 
 
-def realize(value: Value, why="a read"):
+def realize(value: Value, why="a read") -> Any:
     """The array of a value; runs the independent part of the trace that it stands in."""
     array = value.array
     if array is not None:

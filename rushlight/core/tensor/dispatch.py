@@ -7,7 +7,7 @@ the identity of interned metas.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from ..autograd.node import INFERENCE, make_node, next_sequence, node_type, save_plan
 from ..base.errors import user_line
@@ -200,7 +200,7 @@ def call_unary(op: Op):
     plain = PLAIN
     node_class = node_type(op)
     differentiable = bool(op.derivative)
-    plan = save_plan(op, (True,)) if differentiable else None
+    plan: Any = save_plan(op, (True,)) if differentiable else None
     saves_input = differentiable and bool(plan.inputs)
     saves_output = differentiable and bool(plan.outputs)
 
@@ -301,7 +301,7 @@ def as_operand(operand, op, position):
     if isinstance(operand, (bool, int, float, complex)):
         for kind in (bool, int, float, complex):
             if isinstance(operand, kind):
-                return kind(operand)
+                return cast(Any, kind)(operand)
     if isinstance(operand, np.ndarray):
         from .exchange import array_dtype
         if operand.ndim == 0:
@@ -360,7 +360,7 @@ def apply(op: Op, inputs, params=()) -> Any:
     metas = tuple(metas)
     if family == "composite":
         return _apply_composite(op, inputs, metas, params)
-    out_metas = op.cache.get((metas, params))
+    out_metas: Any = op.cache.get((metas, params))
     if out_metas is None:
         if len(op.cache) > 20_000:
             op.cache.clear()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import warnings
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -323,7 +324,7 @@ def _number(item, target):
     return float(item)
 
 
-def _numpy_number(item, target):
+def _numpy_number(item: Any, target) -> Any:
     """A NumPy number; of those, only whole ones (and float64, a Python float) are whole numbers."""
     if target.category > 1:
         real = isinstance(item, np.complexfloating) and not target.is_complex
@@ -331,7 +332,7 @@ def _numpy_number(item, target):
     matches = isinstance(item, np.bool_) and target.category == 0
     if not matches and not isinstance(item, (np.integer, float)):
         raise TypeError(f"'numpy.{type(item).__name__}' object cannot be interpreted as an integer")
-    return item.item()
+    return np.asarray(item).item()
 
 
 def _numbers(leaves, kinds, target):

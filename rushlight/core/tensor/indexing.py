@@ -175,9 +175,8 @@ def setitem(self, index, value):
         self._check_writable_by_autograd()
     if not isinstance(value, Tensor):
         if isinstance(value, (list, tuple, np.ndarray)):
-            raise TypeError(f"can't assign a {type(value).__name__} to a "
-                            f"{self.type()}") if not isinstance(value, np.ndarray) or value.ndim \
-                else None
+            name = "numpy.ndarray" if isinstance(value, np.ndarray) else type(value).__name__
+            raise TypeError(f"can't assign a {name} to a {self.type()}")
         if not tensors:
             view.fill_(value)
             return

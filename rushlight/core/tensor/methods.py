@@ -436,8 +436,8 @@ def _set_imag(self, value):
     _module().imag(self).copy_(value)
 
 
-Tensor.real = Tensor.real.setter(_set_real)
-Tensor.imag = Tensor.imag.setter(_set_imag)
+for _name, _setter in (("real", _set_real), ("imag", _set_imag)):
+    setattr(Tensor, _name, getattr(Tensor, _name).setter(_setter))
 
 
 def _module():

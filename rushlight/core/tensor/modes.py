@@ -110,6 +110,8 @@ class set_grad_enabled(_Mode):  # noqa: N801
 class inference_mode(_Mode):  # noqa: N801
     """`no_grad`, and tensors made inside can never take part in autograd."""
 
+    mode: bool
+
     def __new__(cls, mode=True):
         made = super().__new__(cls)
         if callable(mode):

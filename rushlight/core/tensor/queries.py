@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -131,8 +132,8 @@ def typename(obj):
 
 # ---- settings -------------------------------------------------------------------------------
 
-_settings = {"threads": None, "interop": None, "deterministic": False, "warn_only": False,
-             "precision": "highest", "device": CPU}
+_settings: dict[str, Any] = {"threads": None, "interop": None, "deterministic": False,
+                             "warn_only": False, "precision": "highest", "device": CPU}
 
 
 def get_num_threads():
@@ -154,8 +155,8 @@ def set_num_threads(n):
         raise RuntimeError("set_num_threads expects a positive integer")
     _settings["threads"] = n
     try:
-        import threadpoolctl
-        threadpoolctl.threadpool_limits(n)
+        from importlib import import_module
+        import_module("threadpoolctl").threadpool_limits(n)
     except ImportError:
         pass
 

@@ -9,6 +9,7 @@ The reference count of the buffer's owner tells when the last outside holder is 
 from __future__ import annotations
 
 from sys import getrefcount
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,12 @@ class UntypedStorage:
     __slots__ = ("value", "version", "writer", "exposed", "__weakref__")
 
     def __init__(self, value: Value | int = 0):
-        if type(value) is int:
+        if isinstance(value, int):
             value = leaf(np.zeros(value, np.uint8), meta(dt.uint8, (value,)))
-        self.value = value
+        self.value: Value = value
         self.version = 0
         self.writer = None
-        self.exposed = None
+        self.exposed: Any = None
 
     @classmethod
     def from_numpy(cls, array: np.ndarray) -> UntypedStorage:
@@ -237,7 +238,7 @@ def flat_memory(array: np.ndarray) -> np.ndarray:
 
 def _measure():
     class Holder:
-        pass
+        value: Value
 
     holder = Holder()
     holder.value = leaf(np.zeros(1), meta(dt.float64, (1,)))

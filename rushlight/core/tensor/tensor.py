@@ -55,7 +55,7 @@ class Tensor:
     _hooks = None           # tensor hooks of a leaf: {id: hook}
     _post_hooks = None      # post-accumulate-grad hooks of a leaf
     _accumulate = None      # AccumulateGrad node, once somebody has asked for it
-    _view = None            # (storage version, one of several views, made under no_grad)
+    _view: Any = None       # (storage version, one of several views, made under no_grad)
     _retains = False
     _name = None
 

@@ -27,6 +27,8 @@ _DTYPES = {
 class tensortype(type):  # noqa: N801 - the name it has in PyTorch
     """The class of the classes below: their calls make a Tensor, their instances are a dtype's."""
 
+    _dtype: dt.dtype
+
     def __instancecheck__(cls, instance):
         return isinstance(instance, Tensor) and instance.dtype is cls._dtype
 

@@ -8,6 +8,7 @@ masked weight an ordinary parameter again.
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import rushlight
 
@@ -258,6 +259,9 @@ class L1Unstructured(BasePruningMethod):
 
 class _Structured(BasePruningMethod):
     """Prunes whole slices along `dim`."""
+
+    if TYPE_CHECKING:  # what the subclasses set
+        def __getattr__(self, name: str) -> Any: ...
 
     PRUNING_TYPE = "structured"
     amount: float

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 import weakref
+from typing import Any
 
 from rushlight import Tensor
 
@@ -76,11 +77,11 @@ def _note_steps(optimizer):
 
     @functools.wraps(function)
     def step(*args, **kwargs):
-        self = reference()
+        self: Any = reference()
         self._opt_called = True
         return function(self, *args, **kwargs)
 
-    step._wrapped_by_lr_sched = True
+    setattr(step, "_wrapped_by_lr_sched", True)  # noqa: B010
     optimizer.step = step
 
 

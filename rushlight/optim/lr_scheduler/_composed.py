@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import TYPE_CHECKING, Any
 
 from ._base import LRScheduler, set_value, values_of
 from ._plateau import ReduceLROnPlateau
@@ -10,6 +11,9 @@ from ._plateau import ReduceLROnPlateau
 
 class _ComposedSchedule(LRScheduler):
     """A schedule that steps others; it has no rates of its own."""
+
+    if TYPE_CHECKING:  # what the subclasses set
+        def __getattr__(self, name: str) -> Any: ...
 
     def _check(self, schedulers, optimizer):
         name = type(self).__name__

@@ -5,6 +5,7 @@ anything is written, and what is written is counted against the size of the arch
 """
 
 import os
+from typing import Any
 
 ARCHIVE_SUFFIXES = {
     ".tar": ("tar", None),
@@ -95,7 +96,8 @@ def _copy(source, target, budget):
 def _extract_tar(path, root, compression):
     import tarfile
 
-    with tarfile.open(path, f"r:{compression or ''}") as archive:
+    mode: Any = f"r:{compression or ''}"
+    with tarfile.open(path, mode) as archive:
         budget = _Budget(path)
         entries = []
         for entry in archive:

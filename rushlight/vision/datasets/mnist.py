@@ -248,7 +248,7 @@ class EMNIST(MNIST):
     url = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"
     md5 = "58c8d27c78d21e728a6bc7b3cc06412e"
     splits = ("byclass", "bymerge", "balanced", "letters", "digits", "mnist")
-    classes_split_dict = {
+    classes_split_dict: dict[str, list[str]] = {
         "byclass": list(_DIGITS_AND_LETTERS),
         "bymerge": list(_MERGED),
         "balanced": list(_MERGED),

@@ -1,6 +1,7 @@
 """What every collection of pictures has: a root, transforms, and its text."""
 
 import os
+from typing import Any
 
 from rushlight.utils.data import Dataset
 
@@ -21,7 +22,7 @@ class VisionDataset(Dataset):
     def __init__(self, root=None, transforms=None, transform=None, target_transform=None):
         if isinstance(root, (str, bytes)):
             root = os.path.expanduser(root)
-        self.root = root
+        self.root: Any = root
         has_separate = transform is not None or target_transform is not None
         if transforms is not None and has_separate:
             raise ValueError(

@@ -106,7 +106,7 @@ class MBConv(_Residual):
     def __init__(self, cnf, stochastic_depth_prob, norm_layer, se_layer=SqueezeExcitation):
         conv = partial(Conv2dNormActivation, norm_layer=norm_layer)
         expanded = cnf.adjust_channels(cnf.input_channels, cnf.expand_ratio)
-        layers = []
+        layers: list[nn.Module] = []
         if expanded != cnf.input_channels:
             layers.append(
                 conv(cnf.input_channels, expanded, kernel_size=1, activation_layer=nn.SiLU)
@@ -141,9 +141,9 @@ class FusedMBConv(_Residual):
             activation_layer=nn.SiLU,
         )
         if expanded == cnf.input_channels:
-            layers = [wide(cnf.out_channels)]
+            layers: list[nn.Module] = [wide(cnf.out_channels)]
         else:
-            layers = [
+            layers: list[nn.Module] = [
                 wide(expanded),
                 conv(expanded, cnf.out_channels, kernel_size=1, activation_layer=None),
             ]
@@ -184,7 +184,7 @@ class EfficientNet(nn.Module):
             norm_layer=norm_layer or nn.BatchNorm2d,
             activation_layer=nn.SiLU,
         )
-        layers = [conv(3, setting[0].input_channels, kernel_size=3, stride=2)]
+        layers: list[nn.Module] = [conv(3, setting[0].input_channels, kernel_size=3, stride=2)]
         total = sum(row.num_layers for row in setting)
         position = 0
         for row in setting:

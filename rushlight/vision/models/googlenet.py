@@ -2,6 +2,7 @@
 
 import warnings
 from collections import namedtuple
+from typing import Any
 
 import rushlight
 from rushlight import nn
@@ -143,8 +144,8 @@ class GoogLeNet(nn.Module):
         self.maxpool4 = nn.MaxPool2d(2, stride=2, ceil_mode=True)
         self.inception5a = inception(*_BLOCKS["5a"])
         self.inception5b = inception(*_BLOCKS["5b"])
-        self.aux1 = aux(512, num_classes, dropout=dropout_aux) if aux_logits else None
-        self.aux2 = aux(528, num_classes, dropout=dropout_aux) if aux_logits else None
+        self.aux1: Any = aux(512, num_classes, dropout=dropout_aux) if aux_logits else None
+        self.aux2: Any = aux(528, num_classes, dropout=dropout_aux) if aux_logits else None
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.dropout = nn.Dropout(p=dropout)
         self.fc = nn.Linear(1024, num_classes)
@@ -199,6 +200,6 @@ def _finish_published(model, kwargs):
 _googlenet.__name__ = "googlenet"
 _googlenet.__qualname__ = "googlenet"
 _googlenet.__doc__ = "GoogLeNet: 13,004,888 parameters, of them 6,624,904 without side classifiers."
-_googlenet.with_published_weights = _with_published_weights
-_googlenet.finish_published = _finish_published
+setattr(_googlenet, "with_published_weights", _with_published_weights)  # noqa: B010
+setattr(_googlenet, "finish_published", _finish_published)  # noqa: B010
 googlenet = register_model(GoogLeNet_Weights)(_googlenet)

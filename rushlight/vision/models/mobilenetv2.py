@@ -31,7 +31,7 @@ class InvertedResidual(nn.Module):
         norm_layer = norm_layer or nn.BatchNorm2d
         hidden = int(round(inp * expand_ratio))
         options = {"norm_layer": norm_layer, "activation_layer": nn.ReLU6}
-        layers = []
+        layers: list[nn.Module] = []
         if expand_ratio != 1:
             layers.append(Conv2dNormActivation(inp, hidden, kernel_size=1, **options))
         layers.append(
@@ -93,7 +93,7 @@ class MobileNetV2(nn.Module):
         channels = _make_divisible(32 * width_mult, round_nearest)
         self.last_channel = _make_divisible(1280 * max(1.0, width_mult), round_nearest)
         options = {"norm_layer": norm_layer, "activation_layer": nn.ReLU6}
-        features = [Conv2dNormActivation(3, channels, stride=2, **options)]
+        features: list[nn.Module] = [Conv2dNormActivation(3, channels, stride=2, **options)]
         for expansion, width, blocks, stride in stages:
             width = _make_divisible(width * width_mult, round_nearest)
             for index in range(blocks):

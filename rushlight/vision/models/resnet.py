@@ -1,5 +1,7 @@
 """Residual networks: ResNet (arXiv:1512.03385), ResNeXt (1611.05431), Wide ResNet (1605.07146)."""
 
+from typing import Any
+
 from rushlight import nn
 from rushlight.vision.models._api import register_model, weights_enum
 
@@ -159,7 +161,8 @@ class ResNet(nn.Module):
                 nn.init.constant_(module.bias, 0)
         if zero_init_residual:
             for module in self.modules():
-                last = getattr(module, "bn3" if isinstance(module, Bottleneck) else "bn2", None)
+                name = "bn3" if isinstance(module, Bottleneck) else "bn2"
+                last: Any = getattr(module, name, None)
                 if isinstance(module, (BasicBlock, Bottleneck)) and last.weight is not None:
                     nn.init.constant_(last.weight, 0)
 

@@ -52,7 +52,10 @@ class SqueezeNet(nn.Module):
             raise ValueError(f"Unsupported SqueezeNet version {version}: 1_0 or 1_1 expected")
         self.num_classes = num_classes
         channels, kernel, plan = _VERSIONS[version]
-        layers = [nn.Conv2d(3, channels, kernel_size=kernel, stride=2), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, channels, kernel_size=kernel, stride=2),
+            nn.ReLU(inplace=True),
+        ]
         for step in plan.split():
             if step == "M":
                 layers.append(nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True))

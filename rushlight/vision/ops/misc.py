@@ -1,6 +1,7 @@
 """Blocks that many networks are made of, with torchvision's parameter names."""
 
 import warnings
+from typing import Any
 
 import rushlight
 from rushlight import nn
@@ -61,7 +62,8 @@ class ConvNormActivation(nn.Sequential):
             if isinstance(kernel_size, int) and isinstance(dilation, int):
                 padding = (kernel_size - 1) // 2 * dilation
             else:
-                rank = len(kernel_size) if not isinstance(kernel_size, int) else len(dilation)
+                given: Any = dilation if isinstance(kernel_size, int) else kernel_size
+                rank = len(given)
                 sizes = (kernel_size,) * rank if isinstance(kernel_size, int) else kernel_size
                 steps = (dilation,) * rank if isinstance(dilation, int) else dilation
                 padding = tuple((size - 1) // 2 * step for size, step in zip(sizes, steps))

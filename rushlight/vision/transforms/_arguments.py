@@ -1,5 +1,6 @@
 """Checks of constructor arguments that several transforms share."""
 
+import math
 import numbers
 
 import rushlight
@@ -17,8 +18,8 @@ def random_integer(low, high):
 
 def pair_of_sides(size, error_message):
     """(height, width) from one number or a sequence of one or two."""
-    if isinstance(size, numbers.Number):
-        return int(size), int(size)
+    if isinstance(size, numbers.Real):
+        return math.trunc(size), math.trunc(size)
     if is_sequence(size) and len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
@@ -46,7 +47,7 @@ def require_sequence(value, name, lengths):
 
 def symmetric_range(value, name, lengths=(2,)):
     """A list of floats: [-value, value] from one number, or the numbers of a sequence."""
-    if isinstance(value, numbers.Number):
+    if isinstance(value, numbers.Real):
         if value < 0:
             raise ValueError(f"If {name} is a single number, it must be positive.")
         return [float(-value), float(value)]

@@ -98,7 +98,7 @@ class Resize(nn.Module):
         super().__init__()
         if not isinstance(size, int) and not is_sequence(size):
             raise TypeError(f"Size should be int or sequence. Got {type(size)}")
-        if is_sequence(size) and len(size) not in (1, 2):
+        if not isinstance(size, int) and len(size) not in (1, 2):
             raise ValueError("If size is a sequence, it should have 1 or 2 values")
         self.size = size
         self.max_size = max_size

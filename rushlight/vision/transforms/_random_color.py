@@ -1,5 +1,6 @@
 """Colour and sharpness changed at random, drawn in torchvision's order."""
 
+import math
 import numbers
 
 import rushlight
@@ -65,7 +66,7 @@ class ColorJitter(nn.Module):
 
 def _jitter_range(value, name, center=1, bound=(0, float("inf")), clip_at_zero=True):
     """(low, high) of a factor, or None where it could only be `center`."""
-    if isinstance(value, numbers.Number):
+    if isinstance(value, numbers.Real):
         if value < 0:
             raise ValueError(f"If {name} is a single number, it must be non negative.")
         low, high = center - float(value), center + float(value)
@@ -191,8 +192,8 @@ class GaussianBlur(nn.Module):
 
     def __init__(self, kernel_size, sigma=(0.1, 2.0)):
         super().__init__()
-        if isinstance(kernel_size, numbers.Number):
-            kernel_size = (int(kernel_size), int(kernel_size))
+        if isinstance(kernel_size, numbers.Real):
+            kernel_size = (math.trunc(kernel_size),) * 2
         if len(kernel_size) == 1 and not isinstance(kernel_size, str):
             kernel_size = (kernel_size[0], kernel_size[0])
         if isinstance(kernel_size, str) or len(kernel_size) != 2:
@@ -201,7 +202,7 @@ class GaussianBlur(nn.Module):
             if size <= 0 or size % 2 == 0:
                 raise ValueError("Kernel size value should be an odd and positive number.")
         self.kernel_size = kernel_size
-        if isinstance(sigma, numbers.Number):
+        if isinstance(sigma, numbers.Real):
             if sigma <= 0:
                 raise ValueError("If sigma is a single number, it must be positive.")
             sigma = (sigma, sigma)

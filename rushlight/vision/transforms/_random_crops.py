@@ -157,8 +157,10 @@ class RandomResizedCrop(nn.Module):
         return top, left, crop_height, crop_width
 
     def forward(self, img):
-        window = self.get_params(img, self.scale, self.ratio)
-        return F.resized_crop(img, *window, self.size, self.interpolation, self.antialias)
+        top, left, height, width = self.get_params(img, self.scale, self.ratio)
+        return F.resized_crop(
+            img, top, left, height, width, self.size, self.interpolation, self.antialias
+        )
 
     def __repr__(self):
         scale = tuple(round(bound, 4) for bound in self.scale)
@@ -243,8 +245,8 @@ class RandomErasing(nn.Module):
                 "If value is a sequence, it should have either a single value or "
                 f"{channels} (number of input channels)"
             )
-        window = self.get_params(img, self.scale, self.ratio, value)
-        return F.erase(img, *window, self.inplace)
+        top, left, height, width, erased = self.get_params(img, self.scale, self.ratio, value)
+        return F.erase(img, top, left, height, width, erased, self.inplace)
 
     def __repr__(self):
         return (

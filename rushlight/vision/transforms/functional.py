@@ -203,8 +203,8 @@ def crop(img, top, left, height, width):
 
 def center_crop(img, output_size):
     """The middle [height, width] of `img`, with a border of zeros where it is smaller."""
-    if isinstance(output_size, numbers.Number):
-        output_size = (int(output_size), int(output_size))
+    if isinstance(output_size, numbers.Real):
+        output_size = (math.trunc(output_size),) * 2
     elif len(output_size) == 1:
         output_size = (output_size[0], output_size[0])
     _, height, width = get_dimensions(img)
@@ -236,8 +236,8 @@ def resized_crop(
 
 
 def _pair_of_sides(size):
-    if isinstance(size, numbers.Number):
-        size = (int(size), int(size))
+    if isinstance(size, numbers.Real):
+        size = (math.trunc(size),) * 2
     elif isinstance(size, (tuple, list)) and len(size) == 1:
         size = (size[0], size[0])
     if len(size) != 2:
@@ -349,9 +349,9 @@ def affine(
         raise ValueError("Argument translate should be a sequence of length 2")
     if scale <= 0.0:
         raise ValueError("Argument scale should be positive")
-    if not isinstance(shear, (numbers.Number, list, tuple)):
+    if not isinstance(shear, (numbers.Real, list, tuple)):
         raise TypeError("Shear should be either a single value or a sequence of two values")
-    if isinstance(shear, numbers.Number):
+    if isinstance(shear, numbers.Real):
         shear = [shear, 0.0]
     elif len(shear) == 1:
         shear = [shear[0], shear[0]]

@@ -18,6 +18,7 @@ Work goes in pieces (a few images, a band of rows) small enough for the buffer t
 """
 
 from math import gcd, prod
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -121,7 +122,7 @@ def _correlate(x, w, bias, out_spatial, stride, dilation, offset, groups):
 
     for start, stop, top, bottom in geometry.pieces():
         target = y[start:stop, :, :, top:bottom]
-        flat = None
+        flat: Any = None
         for tap, columns in geometry.columns(start, stop, top, bottom):
             if flat is not None:
                 flat += np.matmul(matrices[tap], columns)

@@ -5,6 +5,8 @@ alpha(t, s) is the log of the probability of all prefixes ending in state s at t
 all suffixes.  Both are computed for the whole batch at once, one time step after another.
 """
 
+from typing import Any
+
 import numpy as np
 
 
@@ -66,7 +68,8 @@ def ctc_backward(
         beta = np.where(valid & (input_lengths > t)[:, None], on + emit[:, t], -np.inf)
         # alpha and beta both hold the emission at t: it is taken out below
         joint = alpha[:, t] + beta
-        np.logaddexp.at(occupancy, (everyone, t, states), np.where(valid, joint, -np.inf))
+        where: Any = (everyone, t, states)
+        np.logaddexp.at(occupancy, where, np.where(valid, joint, -np.inf))
     inside = (np.arange(steps) < input_lengths[:, None])[..., None]
     probs = log_probs.swapaxes(0, 1)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -10,6 +10,7 @@ among equal values (the first in row-major order) and among NaNs (the last).
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -210,7 +211,7 @@ def fractional_max_pool(x, samples, kernel, out_spatial):
         shape = [planes] + [1] * (2 * dims)
         shape[1 + axis], shape[1 + dims + axis] = out_spatial[axis], kernel[axis]
         positions.append(taps.reshape(shape))
-    flat = 0
+    flat: Any = 0
     for axis in range(dims):
         flat = flat + positions[axis] * prod(spatial[axis + 1 :])
     flat = flat.reshape((planes,) + tuple(out_spatial) + (prod(kernel),))

@@ -7,6 +7,7 @@ import queue
 import random
 import signal
 import threading
+from typing import TYPE_CHECKING, Any
 
 import rushlight
 
@@ -19,6 +20,9 @@ RESUME = "resume"
 
 class WorkerInfo:
     """What `get_worker_info()` returns: id, num_workers, seed and the worker's copy of dataset."""
+
+    if TYPE_CHECKING:  # the slots, filled by one loop
+        def __getattr__(self, name: str) -> Any: ...
 
     __slots__ = ("dataset", "id", "num_workers", "rng", "seed", "worker_method")
 
@@ -125,7 +129,8 @@ def run_worker(
     _worker_info = WorkerInfo(worker_id, num_workers, base_seed + worker_id, dataset)
 
     where = f"in DataLoader worker process {worker_id}"
-    failure = fetcher = None
+    failure: Any = None
+    fetcher: Any = None
     try:
         if init_fn is not None:
             init_fn(worker_id)
