@@ -79,7 +79,7 @@ def _run(roots, grads, retain_graph, create_graph, inputs, accumulate):
                     captured[id(node), number] = gradient
             if needed[node] is False:      # only captured, not run
                 continue
-        if slots.count(None) == len(slots):
+        if all([gradient is None for gradient in slots]):
             results = [None] * len(node.edges)
         else:
             results = node.run(slots)

@@ -41,8 +41,10 @@ class SavePlan:
     needs: tuple[bool, ...]
 
 
-# Where a derivative's argument comes from.
-GRAD, GRADS, INPUT, OUTPUT, INPUT_META, OUTPUT_META, PARAM, NEEDS, ALL_INPUTS, ALL_METAS = range(10)
+# Where a derivative's argument comes from. SAVED stands in a finished SavePlan for INPUT and OUTPUT,
+# with the position among what the node saves.
+(GRAD, GRADS, INPUT, OUTPUT, INPUT_META, OUTPUT_META, PARAM, NEEDS, ALL_INPUTS, ALL_METAS,
+ SAVED) = range(11)
 
 
 def argument_names(function):
@@ -103,6 +105,12 @@ def _make_save_plan(op, needs):
             elif kind == OUTPUT:
                 outputs.add(index)
     plan.inputs, plan.outputs = tuple(sorted(inputs)), tuple(sorted(outputs))
+    places = {(INPUT, index): i for i, index in enumerate(plan.inputs)}
+    places.update({(OUTPUT, index): len(inputs) + i for i, index in enumerate(plan.outputs)})
+    plan.steps = [
+        (targets, several, function,
+         tuple([(SAVED, places[item]) if item in places else item for item in spec]))
+        for targets, several, function, spec in plan.steps]
     return plan
 
 
@@ -177,10 +185,8 @@ class Node:
             for kind, index in spec:
                 if kind == GRAD:
                     arguments.append(grads[index])
-                elif kind == INPUT:
-                    arguments.append(opened[plan.inputs.index(index)])
-                elif kind == OUTPUT:
-                    arguments.append(opened[first_output + plan.outputs.index(index)])
+                elif kind == SAVED:
+                    arguments.append(opened[index])
                 elif kind == INPUT_META:
                     arguments.append(metas[index])
                 elif kind == OUTPUT_META:

@@ -6,12 +6,18 @@ import os
 import sys
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+_own_files: set = set()     # of this package, as far as they have been seen
 
 
 def user_frame(depth=1):
     """The innermost frame outside rushlight, or None."""
     frame = sys._getframe(depth)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name not in _own_files:
+            if not name.startswith(PACKAGE):
+                break
+            _own_files.add(name)
         frame = frame.f_back
     return frame
 

@@ -58,7 +58,8 @@ def _kernel(bias, x, weight):
 
 
 def _rows(t):
-    return t.reshape(_count(t.shape[:-1]), t.shape[-1])
+    shape = t.shape
+    return t if len(shape) == 2 else t.reshape(_count(shape[:-1]), shape[-1])
 
 
 def _conjugate(t):
@@ -71,7 +72,8 @@ def _grad_x(g, x_meta, weight):
         return g.unsqueeze(-1) * weight
     if not x_meta.numel:
         return g.new_zeros(x_meta.shape)
-    return mm_op(_rows(g), weight).reshape(x_meta.shape)
+    found = mm_op(_rows(g), weight)
+    return found if len(x_meta.shape) == 2 else found.reshape(x_meta.shape)
 
 
 def _grad_weight(g, x, weight_meta):

@@ -90,13 +90,16 @@ class Op:
         call = self.call
         if call is not None and not params:
             return call(*inputs)
+        names = self.params
+        if tuple(params) == names:
+            values = tuple(params.values())
+        else:               # given in another order
+            values = tuple([params[n] for n in names]) if params or not self.variadic else ()
         if self.variadic:
-            return _dispatch[0](self, tuple(inputs[0]),
-                                tuple(params[n] for n in self.params) if params else ())
-        if len(inputs) < self.arity:
+            inputs = tuple(inputs[0])
+        elif len(inputs) < self.arity:
             inputs += (None,) * (self.arity - len(inputs))
-        return _dispatch[0](self, inputs,
-                            tuple(params[n] for n in self.params) if self.params else ())
+        return _dispatch[0](self, inputs, values)
 
     def __repr__(self):
         return f"<op {self.name}: {self.family}>"

@@ -110,9 +110,11 @@ def sum_to_size(self, *size):
     if extra < 0 or any(s not in (1, n) for s, n in zip(size, shape[extra:])):
         raise RuntimeError(f"size {{{list(size)}}} is not expandable to size {{{list(shape)}}}.")
     dims = tuple(range(extra)) + tuple(
-        i + extra for i, s in enumerate(size) if s == 1 and shape[i + extra] != 1)
+        [i + extra for i, s in enumerate(size) if s == 1 and shape[i + extra] != 1])
     if not dims and size:
         return self
     dtype = dt.int64 if self.dtype.category < 2 else self.dtype
+    if len(dims) == extra:
+        return sum_op(self, dim=dims, keepdim=False, dtype=dtype)
     found = sum_op(self, dim=dims, keepdim=True, dtype=dtype)
     return found.reshape(size) if extra else found

@@ -18,12 +18,10 @@ from ..trace.walk import (
     LIST_ONLY,
     ancestors,
     connected_parts,
-    foreign_inputs,
     live_outputs,
     prune,
     structure,
     text,
-    uses_of,
 )
 
 PLAN_LIMIT = 512
@@ -65,15 +63,14 @@ def _run_pending(trace, target, why):
     """Run the part of `trace` that holds `target` (all parts when it is None)."""
     pending = [v for v in trace if v.array is None]
     count = len(trace)
-    foreign = foreign_inputs(pending)
+    parts, foreign = connected_parts(pending)
     if foreign:                # made by another thread: compute those first
-        del pending
+        del pending, parts
         while foreign:
             realize(foreign.pop(), why)
         _run_pending(trace, target, why)
         return
     # The trace's own references must go before liveness is counted.
-    parts = connected_parts(pending)
     del pending
     chosen, rest = [], []
     for part in parts:
@@ -87,10 +84,10 @@ def _run_pending(trace, target, why):
     newer = trace[count:]
     trace[:] = []
     # What nobody holds any more is forgotten here, or every later sync would walk it again.
-    rest = [part for part in rest if any(live_outputs(part))]
     if rest:
-        order = sorted((v.mark, i, j) for i, p in enumerate(rest) for j, v in enumerate(p))
-        trace.extend(rest[i][j] for _, i, j in order)
+        order = [(v.mark, i, j) for i, p in enumerate(rest) for j, v in enumerate(p)]
+        held = [any(live_outputs(part)[0]) for part in rest]
+        trace.extend(rest[i][j] for _, i, j in sorted(order) if held[i])
     trace.extend(newer)
     del rest, newer
     if trace is STATE.trace:
@@ -101,11 +98,12 @@ def _run_pending(trace, target, why):
 
 
 def _run_part(part, why, keep=None):
-    live = live_outputs(part) if keep is None else [True] * len(part)
-    if not any(live):
-        return
-    part, live = prune(part, live)
-    key, leaves, scalars = structure(part, live)
+    live, needed = live_outputs(part) if keep is None else ([True] * len(part), True)
+    if not needed:
+        if not any(live):
+            return
+        part, live = prune(part, live)
+    key, leaves, uses, scalars = structure(part, live)
     plan = _plans.get(key)
     known = plan is not None
     if known:
@@ -124,7 +122,7 @@ def _run_part(part, why, keep=None):
     if DEBUG >= 4 and not known:
         plan.text = text(part, live)
     started = time.perf_counter() if DEBUG else 0.0
-    arrays = _move_leaves(leaves, part) if keep is None else [leaf.array for leaf in leaves]
+    arrays = _move_leaves(leaves, uses) if keep is None else [leaf.array for leaf in leaves]
     moved = [leaf for leaf in leaves if leaf.array is None]
     try:
         outputs = plan.run(arrays, [*scalars, None], seconds)
@@ -152,13 +150,13 @@ def _run_part(part, why, keep=None):
             value.inputs = ()
 
 
-def _move_leaves(leaves, part):
+def _move_leaves(leaves, uses):
     """The leaves' arrays; a leaf that only this part reads gives up its reference."""
-    uses = uses_of(leaves, part)
     arrays = []
+    count = iter(uses).__next__
     for leaf in leaves:
         arrays.append(leaf.array)
-        if getrefcount(leaf) <= LIST_ONLY + uses[id(leaf)]:
+        if getrefcount(leaf) <= LIST_ONLY + count():
             leaf.array = None
     return arrays
 

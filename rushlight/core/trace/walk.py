@@ -26,51 +26,47 @@ def ancestors(targets) -> list:
     return order
 
 
-def foreign_inputs(trace) -> list:
-    """Pending inputs of `trace` that stand in another thread's trace. Numbers the records too."""
+def connected_parts(trace) -> tuple:
+    """(`trace` split into its independent parts, pending inputs that stand in no part).
+
+    Each part is in order of creation, and ``value.mark`` is a value's place in `trace`. Two
+    pending values are in one part when one needs the other. Values already computed connect
+    nothing, so stray work beside a training step stays a plan of its own. The second list holds
+    what another thread's trace has still to compute; the parts are meaningless until it is empty.
+    """
+    count = len(trace)
+    root = list(range(count))
+    foreign = []
     for i, value in enumerate(trace):
         value.mark = i
-    count = len(trace)
-    found = []
-    for value in trace:
         for item in value.inputs:
             if type(item) is Value and item.array is None:
-                mark = getattr(item, "mark", count)
-                if mark >= count or trace[mark] is not item:
-                    found.append(item)
-    return found
-
-
-def connected_parts(trace) -> list:
-    """`trace` split into its independent parts, each in order of creation.
-
-    `trace` has been numbered by `foreign_inputs`, which found none. Two pending values are in one
-    part when one needs the other. Values already computed connect nothing, so stray
-    work beside a training step stays a plan of its own.
-    """
-    root = list(range(len(trace)))
-    for i, value in enumerate(trace):
-        for item in value.inputs:
-            if type(item) is Value and item.array is None:
-                a, b = item.mark, i
+                # Inputs are made before their users: one in this trace is numbered already.
+                a, b = getattr(item, "mark", count), i
+                if a >= count or trace[a] is not item:
+                    foreign.append(item)
+                    continue
                 while root[a] != a:
                     root[a] = root[root[a]]
                     a = root[a]
                 while root[b] != b:
                     root[b] = root[root[b]]
                     b = root[b]
-                if a != b:
-                    if a < b:
-                        root[b] = a
-                    else:
-                        root[a] = b
+                if a < b:
+                    root[b] = a
+                else:
+                    root[a] = b
     parts: dict = {}
     for i, value in enumerate(trace):
         a = i
         while root[a] != a:
             a = root[a]
-        parts.setdefault(a, []).append(value)
-    return list(parts.values())
+        root[i] = a
+        if a == i:
+            parts[a] = [value]
+        else:
+            parts[a].append(value)
+    return list(parts.values()), foreign
 
 
 def _probe(values):
@@ -87,55 +83,57 @@ class _Counted:
 LIST_ONLY = _probe([_Counted()])
 
 
-def live_outputs(part) -> list:
-    """For each value of a part: does anything outside the trace still hold it?
+def live_outputs(part) -> tuple:
+    """(for each value of a part: does anything outside the trace still hold it?, all needed?)
 
     Note [liveness]: a pending value is held by the list it stands in, by the input tuples of the
     values that use it, and by whatever keeps it alive outside: storages, saved values, generator
     states. The first two are counted here; a reference count above that means "live". No
     reference cycle passes through values, so the count is exact and costs the hot path nothing.
-    `part` must be the only list that holds the values.
+    `part` must be the only list that holds the values. Numbers the values.
+
+    "All needed" says that `prune` would find nothing: every value is live or used in the part.
     """
     # In a function of its own: a loop variable left over here would count as a holder.
-    uses = uses_of(part, part)
-    get = uses.get
-    return [getrefcount(value) > LIST_ONLY + get(id(value), 0) for value in part]
+    holders = _numbered_holders(part)
+    live = [getrefcount(value) > holders[value.mark] for value in part]
+    needed = all([flag or count > LIST_ONLY for flag, count in zip(live, holders)])
+    return live, needed
 
 
-def uses_of(values, part) -> dict:
-    """How often each value (by id) stands in an input tuple of `part`."""
-    uses: dict = {}
-    for value in part:
+def _numbered_holders(part) -> list:
+    """The reference count of each value of a part that only the trace holds."""
+    holders = []
+    for i, value in enumerate(part):
+        value.mark = i
+        holders.append(LIST_ONLY)
         for item in value.inputs:
-            if type(item) is Value:
-                key = id(item)
-                uses[key] = uses.get(key, 0) + 1
-    return uses
+            if type(item) is Value and item.array is None:
+                holders[item.mark] += 1
+    return holders
 
 
 def prune(part, live) -> tuple:
-    """`part` and `live` without the values that nothing needs (dead code)."""
-    for i, value in enumerate(part):
-        value.mark = i
+    """`part` (numbered) and `live` without the values that nothing needs (dead code)."""
     needed = list(live)
     for i in range(len(part) - 1, -1, -1):
         if needed[i]:
             for item in part[i].inputs:
                 if type(item) is Value and item.array is None:
                     needed[item.mark] = True
-    if all(needed):
-        return part, live
     return ([v for v, keep in zip(part, needed) if keep],
             [flag for flag, keep in zip(live, needed) if keep])
 
 
 def structure(part, live):
-    """(key, leaves, scalars): the part's structural key and its runtime inputs.
+    """(key, leaves, uses, scalars): the part's structural key and its runtime inputs.
 
     The key names ops, static parameters, metas, and where each input comes from; values of leaves
-    and of Python numbers are not in it, so a changing learning rate is the same plan.
+    and of Python numbers are not in it, so a changing learning rate is the same plan. `uses` says
+    how often each leaf stands in an input tuple of the part.
     """
     leaves: list = []
+    uses: list = []
     scalars: list = []
     slots: dict = {}
     key: list = [tuple(live)]
@@ -153,16 +151,19 @@ def structure(part, live):
                     name = id(item)
                     slot = slots.get(name)
                     if slot is None:
-                        slot = slots[name] = -1 - len(leaves)
+                        slot = slots[name] = len(leaves)
                         leaves.append(item)
+                        uses.append(1)
                         add(item.meta)
-                    add(slot)
+                    else:
+                        uses[slot] += 1
+                    add(-1 - slot)
             elif item is None:
                 add(None)
             else:
                 add(type(item))
                 scalars.append(item)
-    return tuple(key), leaves, scalars
+    return tuple(key), leaves, uses, scalars
 
 
 def text(part, live=None) -> str:

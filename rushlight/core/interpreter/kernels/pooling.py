@@ -9,6 +9,7 @@ The maximum of a window is the maximum over rows of the maxima over columns: a k
 among equal values (the first in row-major order) and among NaNs (the last).
 """
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -31,37 +32,43 @@ def max_pool(x, kernel, stride, padding, dilation, out_spatial, with_indices=Tru
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     padded = _pad(x, kernel, stride, padding, dilation, out_spatial, lowest)
     careful = x.dtype.kind == "f" and padded.size > 0 and bool(np.isnan(padded.max()))
-    best, choices = padded, []
+    number_type = np.dtype(np.uint8 if prod(kernel) <= 256 else np.int64)
+    best, chosen = padded, None  # chosen: each maximum's tap, numbered in row-major order
+    inner = 1
     for axis in reversed(range(len(spatial))):
         taps = [
             _tap(axis, tap * dilation[axis], stride[axis], out_spatial[axis])
             for tap in range(kernel[axis])
         ]
         current = best[taps[0]].copy()
-        if not with_indices:
-            for tap in taps[1:]:
-                np.maximum(current, best[tap], out=current)
-            best = current
-            continue
-        chosen = np.zeros(current.shape, np.uint8 if kernel[axis] < 256 else np.int64)
-        carried = [choice[taps[0]].copy() for choice in choices]
+        if with_indices:
+            kept = np.zeros(current.shape, number_type) if inner == 1 else chosen[taps[0]].copy()
         for number, tap in enumerate(taps[1:], 1):
-            value = best[tap]
+            if not with_indices:
+                np.maximum(current, best[tap], out=current)
+                continue
+            value = np.ascontiguousarray(best[tap])
             better = value > current
             if careful:
                 better |= np.isnan(value)
             np.maximum(current, value, out=current)
-            # a product is a select that NumPy does without a branch per element
-            if kernel[axis] == 2:
-                chosen = better.view(np.uint8)
-            else:
-                np.copyto(chosen, number, where=better)
-            for kept, choice in zip(carried, choices, strict=True):
-                np.copyto(kept, choice[tap], where=better)
-        best, choices = current, [chosen] + carried
+            # A select without a branch per element; unsigned numbers wrap around and back.
+            change = number * inner - kept if inner == 1 else chosen[tap] + number * inner - kept
+            change *= better
+            kept += change
+        best = current
+        if with_indices:
+            chosen = kept
+        inner *= kernel[axis]
     if not with_indices:
         return best, None
-    return best, _flat_positions(choices, spatial, stride, padding, dilation)
+    if any(padding) and (best == lowest).any():
+        taps = np.unravel_index(chosen, kernel)
+        return best, _flat_positions(taps, spatial, stride, padding, dilation)
+    nothing = (0,) * len(kernel)
+    index = _plane_offsets(kernel, dilation, nothing, spatial).ravel().take(chosen)
+    index += _plane_offsets(tuple(out_spatial), stride, padding, spatial)
+    return best, index
 
 
 def max_pool_backward(g, indices, spatial, disjoint=False):
@@ -280,8 +287,22 @@ def _at(axis, i):
     return (slice(None),) * (axis + 1) + (i,)
 
 
+@lru_cache(16)
+def _plane_offsets(counts, steps, before, spatial):
+    """Return the flat positions in the plane of a grid: coordinates i * step - before."""
+    total = np.zeros((), np.int64)
+    for axis, (count, step, low) in enumerate(zip(counts, steps, before, strict=True)):
+        along = np.arange(count) * step - low
+        total = total[..., None] + along * prod(spatial[axis + 1 :])
+    total.flags.writeable = False
+    return total
+
+
 def _flat_positions(choices, spatial, stride, padding, dilation):
-    """Turn the chosen tap of each dimension into the flat position inside the plane."""
+    """Turn the chosen tap of each dimension into the flat position inside the plane.
+
+    For windows that may have chosen padding; `_plane_offsets` is the short way for others.
+    """
     index = None
     for axis, choice in enumerate(choices):
         count = choice.shape[axis + 1]
