@@ -41,8 +41,8 @@ class SavePlan:
     needs: tuple[bool, ...]
 
 
-# Where a derivative's argument comes from. SAVED stands in a finished SavePlan for INPUT and OUTPUT,
-# with the position among what the node saves.
+# Where a derivative's argument comes from. SAVED stands in a finished SavePlan for INPUT and
+# OUTPUT, with the position among what the node saves.
 (GRAD, GRADS, INPUT, OUTPUT, INPUT_META, OUTPUT_META, PARAM, NEEDS, ALL_INPUTS, ALL_METAS,
  SAVED) = range(11)
 
