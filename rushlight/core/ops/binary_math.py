@@ -320,7 +320,8 @@ def _copysign_x(g, x, out):
 
 copysign = _two("copysign", lambda w, x, y: w.copysign(x, y),
                 {"x": _copysign_x, "y": lambda g: g * 0}, np.copysign, "float")
-nextafter = _two("nextafter", lambda w, x, y: w.nextafter(x, y), None, np.nextafter)
+nextafter = _two("nextafter", lambda w, x, y: w.nextafter(x, y),
+                 {"x": lambda g, x, y: g * (x != y), "y": lambda g: g * 0}, np.nextafter)
 
 
 def _logaddexp_kernel(x, y):

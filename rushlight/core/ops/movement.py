@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base import dtypes as dt
 from ..base.shapes import meta, wrap_dim
-from .record import export, primitive
+from .record import composite, export, primitive
 from .reductions import wrap_dims
 from .views import sizes_of
 
@@ -215,14 +215,31 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):  # noqa: A00
     return made
 
 
+def _scatter_strided(x, src, size, stride, offset):
+    made = x.clone()
+    made.as_strided(size, stride, offset).copy_(src)
+    return made
+
+
+# PyTorch's gradient of `input` is what the window holds, zero elsewhere.
+_strided_scatter_op = composite(
+    "as_strided_scatter", "x src", _scatter_strided,
+    {"x": lambda g, size, stride, offset: _scatter_strided(
+        g.new_zeros(g.shape), g.contiguous().as_strided(size, stride, offset), size, stride,
+        offset),
+     "src": lambda g, size, stride, offset: g.contiguous().as_strided(size, stride, offset)},
+    params=("size", "stride", "offset"))
+
+
 @export("torch", "Tensor")
 def as_strided_scatter(input, src, size, stride, storage_offset=None):  # noqa: A002
     """A copy of `input` with `src` at a strided window of its memory."""
-    made = input.clone()
-    window = made.as_strided(size, stride, storage_offset)
-    _same_shape("as_strided_scatter", src, window)
-    window.copy_(src)
-    return made
+    offset = input.storage_offset() if storage_offset is None else int(storage_offset)
+    size, stride = tuple(size), tuple(stride)
+    if tuple(src.shape) != size:
+        raise RuntimeError("expected src to have a size equal to the slice of self. src size = "
+                           f"{list(src.shape)}, slice size = {list(size)}")
+    return _strided_scatter_op(input, src, size=size, stride=stride, offset=offset)
 
 
 def _same_shape(name, src, window):

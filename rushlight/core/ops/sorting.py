@@ -198,28 +198,10 @@ _arg_extremum("argmin", False)
 
 # ---- sort and topk --------------------------------------------------------------------------
 
-def _sort_kernel(x, dim, descending, stable):
-    if x.ndim == 0:
-        return x, np.zeros((), np.int64)
-    if descending:
-        # A stable descending sort: sort the reversed axis, then reverse again.
-        flipped = np.flip(x, dim)
-        order = x.shape[dim] - 1 - np.flip(np.argsort(flipped, axis=dim, kind="stable"), dim)
-        if x.dtype.kind == "f":
-            order = _nan_first(x, order, dim)
-    else:
-        order = np.argsort(x, axis=dim, kind="stable")
-    return np.take_along_axis(x, order, dim), order
-
-
-def _nan_first(x, order, dim):
-    return order
-
-
 sort_op = primitive(
     "sort", "host", "x",
     lambda x, dim, descending, stable: (meta(x.dtype, x.shape), meta(I64, x.shape)),
-    _sort_kernel,
+    "selection.sort",
     {"x": lambda g, out1, x_meta, dim: _unsort(g, out1, x_meta, dim)},
     params=("dim", "descending", "stable"), multi=2, upcast=False, non_differentiable=(1,))
 
@@ -254,15 +236,6 @@ def msort(input):  # noqa: A002
     return sort(input, 0)[0]
 
 
-def _topk_kernel(x, k, dim, largest, sorted_):
-    if x.ndim == 0:
-        return x, np.zeros((), np.int64)
-    values, order = _sort_kernel(x, dim, largest, True)
-    take = [slice(None)] * x.ndim
-    take[dim] = slice(0, k)
-    return values[tuple(take)], order[tuple(take)]
-
-
 def _topk_rule(x, k, dim, largest, sorted):  # noqa: A002
     shape = list(x.shape)
     if shape:
@@ -270,7 +243,7 @@ def _topk_rule(x, k, dim, largest, sorted):  # noqa: A002
     return meta(x.dtype, shape), meta(I64, shape)
 
 
-topk_op = primitive("topk", "host", "x", _topk_rule, _topk_kernel,
+topk_op = primitive("topk", "host", "x", _topk_rule, "selection.topk",
                     {"x": lambda g, out1, x_meta, dim: _unsort(g, out1, x_meta, dim)},
                     params=("k", "dim", "largest", "sorted"), multi=2, upcast=False,
                     non_differentiable=(1,))
@@ -287,27 +260,17 @@ def topk(input, k, dim=-1, largest=True, sorted=True):  # noqa: A002
     return _TOPK(topk_op(input, k=int(k), dim=dim, largest=bool(largest), sorted=bool(sorted)))
 
 
-def _kth_kernel(x, k, dim, keepdim):
-    if x.ndim == 0:
-        return x, np.zeros((), np.int64)
-    values, order = _sort_kernel(x, dim, False, True)
-    values = np.take(values, [k - 1], axis=dim)
-    order = np.take(order, [k - 1], axis=dim)
-    return (values, order) if keepdim else (values.squeeze(dim), order.squeeze(dim))
-
-
 def _pair_rule(x, *params):
     dim, keepdim = params[-2:]
     shape = reduced_shape(x.shape, (dim,) if x.shape else (), keepdim)
     return meta(x.dtype, shape), meta(I64, shape)
 
 
-kthvalue_op = primitive("kthvalue", "host", "x", _pair_rule, _kth_kernel,
+kthvalue_op = primitive("kthvalue", "host", "x", _pair_rule, "selection.kthvalue",
                         {"x": lambda g, out1, x_meta, dim, keepdim: _pick(g, out1, x_meta, dim,
                                                                           keepdim)},
                         params=("k", "dim", "keepdim"), multi=2, upcast=False,
                         non_differentiable=(1,))
-kthvalue_op.params = ("k", "dim", "keepdim")
 _KTH = result_type("kthvalue", ("values", "indices"))
 
 
@@ -325,28 +288,8 @@ def kthvalue(input, k, dim=-1, keepdim=False):  # noqa: A002
 
 # ---- median and mode ------------------------------------------------------------------------
 
-def _median_kernel(ignore_nan):
-    def kernel(x, dim, keepdim):
-        if x.ndim == 0:
-            return x, np.zeros((), np.int64)
-        values, order = _sort_kernel(x, dim, False, True)
-        size = x.shape[dim]
-        nans = np.isnan(x).sum(dim, keepdims=True) if x.dtype.kind == "f" else \
-            np.zeros_like(order.take([0], dim))
-        if ignore_nan:
-            at = np.maximum((size - nans - 1) // 2, 0)
-        else:
-            first = np.argmax(np.isnan(values), axis=dim) if x.dtype.kind == "f" else None
-            at = np.full(nans.shape, (size - 1) // 2)
-            if first is not None:
-                at = np.where(nans > 0, np.expand_dims(first, dim), at)
-        found = np.take_along_axis(values, at, dim), np.take_along_axis(order, at, dim)
-        return found if keepdim else tuple(f.squeeze(dim) for f in found)
-    return kernel
-
-
-def _median(name, ignore_nan):
-    pair = primitive(name + "_dim", "host", "x", _pair_rule, _median_kernel(ignore_nan),
+def _median(name):
+    pair = primitive(name + "_dim", "host", "x", _pair_rule, "selection." + name,
                      {"x": lambda g, out1, x_meta, dim, keepdim: _pick(g, out1, x_meta, dim,
                                                                        keepdim)},
                      params=("dim", "keepdim"), multi=2, upcast=False,
@@ -369,27 +312,11 @@ def _median(name, ignore_nan):
     export("torch", "Tensor", out=True)(function)
 
 
-_median("median", False)
-_median("nanmedian", True)
+_median("median")
+_median("nanmedian")
 
 
-def _mode_kernel(x, dim, keepdim):
-    if x.ndim == 0:
-        return x, np.zeros((), np.int64)
-    moved = np.moveaxis(x, dim, -1)
-    values = np.empty(moved.shape[:-1], x.dtype)
-    index = np.empty(moved.shape[:-1], np.int64)
-    for at in np.ndindex(moved.shape[:-1]):
-        row = moved[at]
-        found, counts = np.unique(row, return_counts=True)
-        values[at] = found[np.argmax(counts)]
-        index[at] = np.flatnonzero(row == values[at])[-1]
-    if keepdim:
-        return np.expand_dims(values, dim), np.expand_dims(index, dim)
-    return values, index
-
-
-mode_op = primitive("mode", "host", "x", _pair_rule, _mode_kernel,
+mode_op = primitive("mode", "host", "x", _pair_rule, "selection.mode",
                     {"x": lambda g, out1, x_meta, dim, keepdim: _pick(g, out1, x_meta, dim,
                                                                       keepdim)},
                     params=("dim", "keepdim"), multi=2, upcast=False, non_differentiable=(1,))
