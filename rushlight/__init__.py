@@ -92,6 +92,19 @@ _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage":
                    "set_autocast_enabled"), "amp.autocast_mode")}
 
 
+def compile(model=None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None,  # noqa: A001
+            options=None, disable=False):
+    """`model` itself: what it records is planned and the plans are reused without asking.
+
+    There is no native tier to compile for yet, so nothing gets faster; values are the same.
+    """
+    if model is None:
+        return lambda function: function
+    if not callable(model):
+        raise RuntimeError(f"torch.compile() expects a callable, got {type(model).__name__}")
+    return model
+
+
 def __getattr__(name: str) -> _Any:
     from importlib import import_module
     if name in _LAZY:

@@ -1,13 +1,22 @@
-"""`torch.func`: of its transforms, only calling a module with other parameters is here yet."""
+"""`torch.func`: transforms of functions by ordinary autograd, and calls with other parameters."""
 
+from rushlight.func._transforms import (
+    functionalize,
+    grad,
+    grad_and_value,
+    hessian,
+    jacfwd,
+    jacrev,
+    jvp,
+    linearize,
+    stack_module_state,
+    vjp,
+    vmap,
+)
 from rushlight.nn.utils.stateless import functional_call as _call_with
 
-__all__ = ["functional_call"]
-
-_LATER = frozenset(
-    "functionalize grad grad_and_value hessian jacfwd jacrev jvp linearize stack_module_state "
-    "vjp vmap".split()
-)
+__all__ = ["functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd",
+           "jacrev", "jvp", "linearize", "stack_module_state", "vjp", "vmap"]
 
 
 def functional_call(
@@ -42,9 +51,3 @@ def functional_call(
             f"{type(given)}"
         )
     return _call_with(module, given, args, kwargs, tie_weights=tie_weights, strict=strict)
-
-
-def __getattr__(name):
-    if name in _LATER:
-        raise NotImplementedError(f"torch.func.{name} is not implemented")
-    raise AttributeError(f"module 'torch.func' has no attribute {name!r}")
