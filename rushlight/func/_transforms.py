@@ -5,6 +5,18 @@ from __future__ import annotations
 import functools
 
 
+def _prepared(arguments, argnums):
+    """The arguments with the wanted ones ready to be differentiated, and those."""
+    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    arguments, wanted = list(arguments), []
+    for i in numbers:
+        value = arguments[i]
+        arguments[i] = value.view_as(value) if _nested([value]) else \
+            value.detach().requires_grad_(True)
+        wanted.append(arguments[i])
+    return arguments, wanted
+
+
 def _nested(arguments):
     """Whether an outer transform (or backward) will differentiate the result again."""
     import rushlight
