@@ -55,7 +55,7 @@ def train(
         str | None, typer.Option(help=f"{_choice(OPTIMIZERS)}. [default: sgd]")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(help=f"{_choice(SCHEDULERS)}. [default: cosine]")
+        str | None, typer.Option(help=f"{_choice(SCHEDULERS)}. [default: by the data]")
     ] = None,
     augment: Annotated[
         str | None,

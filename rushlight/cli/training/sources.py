@@ -71,7 +71,7 @@ def _load_sample() -> ImageData:
 
     train_images, train_labels, test_images, test_labels = load_fashion_mnist_sample()
     return ImageData(
-        train_images[:, None], train_labels, test_images[:, None], test_labels, _clothes()
+        train_images[:, None], train_labels, test_images[:, None], test_labels, _clothes(), "flip"
     )
 
 
