@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from typing import Any
 
 import rushlight
 from rushlight.distributions import constraints
@@ -24,7 +25,8 @@ class Transform:
     def __init__(self, cache_size=0):
         if cache_size not in (0, 1):
             raise ValueError("cache_size must be 0 or 1")
-        self._cache_size, self._inverse = cache_size, None
+        self._cache_size = cache_size
+        self._inverse: Any = None
         self._cached = (None, None)
         super().__init__()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Number
+from numbers import Real
 
 import rushlight
 from rushlight.distributions import constraints
@@ -22,7 +22,7 @@ class Beta(ExponentialFamily):
     has_rsample = True
 
     def __init__(self, concentration1, concentration0, validate_args=None):
-        if isinstance(concentration1, Number) and isinstance(concentration0, Number):
+        if isinstance(concentration1, Real) and isinstance(concentration0, Real):
             both = rushlight.tensor([float(concentration1), float(concentration0)])
         else:
             both = rushlight.stack(broadcast_all(concentration1, concentration0), -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Number
+from typing import TYPE_CHECKING, Any
 
 import rushlight
 from rushlight.nn import functional as F
@@ -81,3 +82,6 @@ class lazy_property:
             value = self.wrapped(instance)
         setattr(instance, self.name, value)
         return value
+
+    if TYPE_CHECKING:  # the instance's own attribute wins, as this descriptor has no __set__
+        def __set__(self, instance: Any, value: Any) -> None: ...
