@@ -117,5 +117,9 @@ def __getattr__(name: str) -> _Any:
         found = getattr(import_module("." + _LAZY_NAMES[name], __name__), name)
         globals()[name] = found
         return found
+    found = _install.torch_name(name)
+    if found is not None:
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'torch' has no attribute '{name}' (rushlight does not have it "
                          "yet; see docs/differences-from-pytorch.md)")

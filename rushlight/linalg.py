@@ -1,14 +1,9 @@
-"""Linear algebra: the names of `torch.linalg` that rushlight has."""
+"""Linear algebra: the names of `torch.linalg`."""
 
-from .core.tensor.install import NAMESPACES
+from .core.ops.linalg_checks import LinAlgError
+from .core.tensor.install import namespace
 
-__all__ = sorted(NAMESPACES["linalg"])
+_FUNCTIONS = namespace("linalg")
+__all__ = ["LinAlgError", *sorted(_FUNCTIONS)]
 
-globals().update(NAMESPACES["linalg"])
-
-
-def __getattr__(name):
-    raise AttributeError(
-        f"module 'torch.linalg' has no attribute {name!r} (rushlight does not have it yet; see "
-        "docs/differences-from-pytorch.md)"
-    )
+globals().update(_FUNCTIONS)

@@ -170,7 +170,7 @@ class Node:
             raise RuntimeError(FREED)
         plan = self.plan
         op = self.op
-        if len(grads) > 1:
+        if len(grads) > 1 and "undefined" not in op.facts:
             grads = materialize(grads, self.out_metas)
         if saved:
             first_output = len(plan.inputs)

@@ -411,7 +411,7 @@ def matrix_power(input, n):  # noqa: A002
                            f"{input.shape[-1] if input.ndim else 0} matrices")
     if n == 0:
         eye = rushlight.eye(input.shape[-1], dtype=input.dtype)
-        return eye.expand(input.shape).clone()
+        return input.clone().copy_(eye.expand(input.shape))
     if n < 0:
         return _power_by_squaring(rushlight.linalg.inv(input), -n)
     return _power_by_squaring(input, n) if n > 1 else input.clone()

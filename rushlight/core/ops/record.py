@@ -153,6 +153,8 @@ def primitive(name, family, inputs, rule, numpy, derivative=None, *, params=(), 
     derivative: ``{"x": lambda g, ...: gradient}``; a tuple key ``("x", "weight")`` for one
         function that returns several; ``{"*": lambda g, ...: list}`` for a variadic op.
     non_differentiable: the indices of outputs that carry no gradient.
+    facts: ``undefined=True``: of several outputs, gradients that nobody sent arrive as None, not
+        as zeros.
     """
     return Op(name, family, inputs, rule=rule, numpy=numpy, derivative=derivative,
               params=tuple(params), node_name=node_name or backward_name(name), multi=multi,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ..ops.record import EXPORTS
+from threading import RLock
+
+from ..ops import later
+from ..ops.record import EXPORTS, REGISTRY
 from . import (  # noqa: F401 - hot paths, operators, draws
     data_dependent,
     dropout,
@@ -14,16 +17,19 @@ from . import (  # noqa: F401 - hot paths, operators, draws
     shared_memory,
 )
 from .autocast import autocasting
+from .dispatch import prepare
 from .inplace import inplace_form, public_function
 from .tensor import Tensor
 
 TORCH: dict = {}               # names of the package itself
 NAMESPACES: dict = {}          # "nn.functional" -> {name: function}, "special", "linalg", "fft"
+_LOADED: set = set()
+_LOADING = RLock()
 
 
-def install() -> None:
-    """Publish every export."""
-    for export in EXPORTS:
+def install(exports) -> None:
+    """Publish these exports."""
+    for export in exports:
         function = autocasting(public_function(export), export.name)
         for target in export.targets:
             if target == "Tensor":
@@ -41,6 +47,51 @@ def install() -> None:
                 NAMESPACES["nn.functional"].setdefault(export.name + "_", form)
 
 
-install()
+def load_family(family) -> None:
+    """Import the modules of a family of `ops.later` and publish what they export."""
+    from importlib import import_module
+    with _LOADING:
+        if family in _LOADED:
+            return
+        known, exported = len(REGISTRY), len(EXPORTS)
+        for module in later.FAMILIES[family]:
+            import_module("..ops." + module, __package__)
+        for op in list(REGISTRY.values())[known:]:
+            prepare(op)
+        install(EXPORTS[exported:])
+        _LOADED.add(family)
+
+
+def torch_name(name):
+    """A name of the package whose family is not loaded yet, or None."""
+    family = later.FAMILY_OF.get(name)
+    if family is None:
+        return None
+    load_family(family)
+    return TORCH[name]
+
+
+def namespace(name):
+    """The public functions of ``torch.<name>``, every family of it loaded."""
+    for family in later.FAMILIES:
+        if family == name or family.startswith(name + "_"):
+            load_family(family)
+    return NAMESPACES[name]
+
+
+def _waiting_method(name, family):
+    def method(self, *args, **kwargs):
+        load_family(family)
+        return getattr(self, name)(*args, **kwargs)
+    method.__name__ = name
+    method.__qualname__ = "Tensor." + name
+    method.__doc__ = f"See `torch.{name}`."
+    return method
+
+
+for _name, _family in later.METHODS:
+    setattr(Tensor, _name, _waiting_method(_name, _family))
+
+install(EXPORTS)
 TORCH.update(queries.EXPORTS)
 TORCH.update(sequences.EXPORTS)
