@@ -86,10 +86,16 @@ class LiveReporter(Reporter):
 
     def epoch_begin(self, epoch: int, epochs: int, images: int) -> None:
         super().epoch_begin(epoch, epochs, images)
-        fields = {"epoch": f"{epoch}/{epochs}", "loss": "-", "accuracy": "-", "rate": "-"}
+        fields = {
+            "epoch": f"{epoch}/{epochs}",
+            "loss": "-",
+            "accuracy": "-",
+            "rate": "-",
+            "eta": "-",
+        }
         if self._task is None:
             self._progress.start()
-            self._task = self._progress.add_task("", total=images, eta="-", **fields)
+            self._task = self._progress.add_task("", total=images, **fields)
         self._progress.reset(self._task, total=images, **fields)
 
     def step(self, seen: int, loss: float, accuracy: float, rate: float) -> None:
