@@ -41,6 +41,10 @@ def _check_types(x, weight, bias):
 
 
 def _convolution_rule(x, weight, bias, stride, padding, dilation, groups, size):
+    if size is None:    # a forward call: checked here, where the answer is kept
+        _check(x, weight, bias, stride, padding, dilation, groups, False)
+        size = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(
+            x.shape[2:], weight.shape[2:], stride, padding, dilation)]
     like = weight if channels_last(weight) else x
     return image_meta(x.dtype, (x.shape[0], weight.shape[0], *size), like)
 
@@ -153,11 +157,8 @@ def _convolve(x, weight, bias, stride, padding, dilation, groups):
     stride = _per_dimension(stride, dims, "stride")
     padding = _per_dimension(padding, dims, "padding")
     dilation = _per_dimension(dilation, dims, "dilation")
-    _check(x, weight, bias, stride, padding, dilation, groups, False)
-    size = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(
-        x.shape[2:], weight.shape[2:], stride, padding, dilation))
     return convolution_op(x, weight, bias, stride=stride, padding=padding, dilation=dilation,
-                          groups=groups, size=size)
+                          groups=groups, size=None)
 
 
 def _with_named_padding(x, weight, bias, stride, padding, dilation, groups):

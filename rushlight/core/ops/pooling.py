@@ -6,6 +6,8 @@ fractional kinds are in `adaptive_pooling`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..base import dtypes as dt
 from ..base.shapes import meta
 from ..trace.value import STATE
@@ -136,8 +138,13 @@ def _check_shape(name, x, dims, kernel, stride, dilation, size):
                            f"({flat_shape((inner[0], *size))}). Output size is too small")
 
 
-def _max_pool(name, dims, x, kernel_size, stride, padding, dilation, ceil_mode, with_indices):
-    need_tensor(x, name, "input", 1)
+def _hashable(value):
+    return tuple(value) if type(value) is list else value
+
+
+@lru_cache(1024)
+def _max_pool_arguments(name, dims, x, kernel_size, stride, padding, dilation, ceil_mode):
+    """(kernel, stride, padding, dilation, size) for an input with the meta `x`, checked."""
     kernel, stride, padding, dilation = _window(name, dims, kernel_size, stride, padding, dilation)
     if dims == 1:
         _check_one(name, x, kernel, stride, padding, dilation)
@@ -155,6 +162,14 @@ def _max_pool(name, dims, x, kernel_size, stride, padding, dilation, ceil_mode, 
     else:
         kind = "max_pool3d_with_indices_out_cpu_template()" if dims == 3 else name
         _check_shape(kind, x, dims, kernel, stride, dilation, size)
+    return kernel, stride, padding, dilation, size
+
+
+def _max_pool(name, dims, x, kernel_size, stride, padding, dilation, ceil_mode, with_indices):
+    need_tensor(x, name, "input", 1)
+    kernel, stride, padding, dilation, size = _max_pool_arguments(
+        name, dims, x._meta, _hashable(kernel_size), _hashable(stride), _hashable(padding),
+        _hashable(dilation), bool(ceil_mode))
     if with_indices or (STATE.grad and x.requires_grad and x.is_floating_point()):
         return _MAX[dims](x, kernel=kernel, stride=stride, padding=padding, dilation=dilation,
                           size=size)

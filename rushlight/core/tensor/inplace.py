@@ -78,29 +78,26 @@ def public_function(export):
     """The function as published: with ``out=`` where it has one, and NumPy's argument names."""
     function = export.function
     name = export.name
-    with_out = export.out
-
-    @functools.wraps(function)
-    def wrapper(*args, out=None, **kwargs):
-        try:
-            result = function(*args, **kwargs)
-        except TypeError:
-            renamed = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
-            if renamed.keys() == kwargs.keys() or len(renamed) != len(kwargs):
-                raise
-            result = function(*args, **renamed)
-        return result if out is None else write_out(out, result, name)
-
-    @functools.wraps(function)
-    def plain(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except TypeError:
-            renamed = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
-            if renamed.keys() == kwargs.keys() or len(renamed) != len(kwargs):
-                raise
-            return function(*args, **renamed)
-    made = wrapper if with_out else plain
+    if export.out:
+        def made(*args, out=None, **kwargs):
+            try:
+                result = function(*args, **kwargs)
+            except TypeError:
+                renamed = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
+                if renamed.keys() == kwargs.keys() or len(renamed) != len(kwargs):
+                    raise
+                result = function(*args, **renamed)
+            return result if out is None else write_out(out, result, name)
+    else:
+        def made(*args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            except TypeError:
+                renamed = {_NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
+                if renamed.keys() == kwargs.keys() or len(renamed) != len(kwargs):
+                    raise
+                return function(*args, **renamed)
+    functools.update_wrapper(made, function)
     made.__name__ = made.__qualname__ = name
     made.__module__ = "torch"
     return made

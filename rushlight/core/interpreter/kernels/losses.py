@@ -14,9 +14,7 @@ def nll_loss(x, target, weight, reduction, ignored, shape):
     """
     x, target, kept = _arranged(x, target, ignored)
     safe = np.where(kept, target, 0)
-    picked = (
-        np.take_along_axis(x, safe[:, None], 1)[:, 0] if x.size else np.zeros_like(safe, x.dtype)
-    )
+    picked = x[_places(safe)] if x.size else np.zeros_like(safe, x.dtype)
     if weight is None:
         loss = np.where(kept, -picked, 0).astype(x.dtype, copy=False)
         total = x.dtype.type(np.count_nonzero(kept))
@@ -47,8 +45,14 @@ def nll_loss_backward(g, target, weight, total, reduction, ignored, x_shape):
         each = np.full(target.shape, scale, g.dtype)
     if weight is not None:
         each = each * weight[safe]
-    np.put_along_axis(result, safe[:, None], np.where(kept, each, 0)[:, None].astype(g.dtype), 1)
+    result[_places(safe)] = np.where(kept, each, 0)
     return result.reshape(x_shape)
+
+
+def _places(classes):
+    """The index, into (N, C, P), of one class for each of (N, P)."""
+    batch, positions = classes.shape
+    return np.arange(batch)[:, None], classes, np.arange(positions)
 
 
 def _arranged(x, target, ignored):
