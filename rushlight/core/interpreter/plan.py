@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..ops.core_views import ITEM
 from ..trace.value import Value
 from .lower import lower
 
@@ -21,9 +22,10 @@ class StepFailed(Exception):
 
 
 class Plan:
-    """Steps of (function, input slots, output slot, slots to drop, donated inputs).
+    """Steps of (record, function, input slots, slots to drop, donated inputs, items).
 
-    Slots: the part's records first (in order), then leaves, then Python numbers.
+    Slots: the part's records first (in order), then leaves, then Python numbers. The items of an
+    op with several outputs are no steps: they are ((slot, output number), ...) of its own step.
     """
 
     __slots__ = ("steps", "count", "outputs", "runs", "text")
@@ -41,13 +43,17 @@ class Plan:
         index = 0
         with np.errstate(all="ignore"):
             try:
-                for index, (function, inputs, drops, donated) in enumerate(self.steps):
+                for index, function, inputs, drops, donated, items in self.steps:
                     if seconds is not None:
                         seconds.append(perf_counter())
                     if donated is None:
                         env[index] = function(*[env[i] for i in inputs])
                     else:
                         env[index] = _run_donating(function, inputs, donated, env)
+                    if items:
+                        for slot, number in items:
+                            env[slot] = env[index][number]
+                        env[index] = None
                     for i in drops:
                         env[i] = None
             except Exception as error:
@@ -87,8 +93,13 @@ def build(part, live, leaves, scalars) -> Plan:
     count = len(part)
     leaf_slot = {id(leaf): count + i for i, leaf in enumerate(leaves)}
     next_scalar = count + len(leaves)
-    steps, last_use = [], {}
+    steps, last_use, items_of = [], {}, {}
     for index, value in enumerate(part):
+        if value.op is ITEM:
+            source = value.inputs[0]
+            if source.array is None and not live[source.mark]:
+                items_of.setdefault(source.mark, []).append((index, value.params[0]))
+                continue
         inputs, operands = [], []
         for item in value.inputs:
             if type(item) is Value:
@@ -106,8 +117,8 @@ def build(part, live, leaves, scalars) -> Plan:
         donates = value.op.donates
         if callable(donates):
             donates = donates(value.params)
-        steps.append((lower(value.op, operands, value.params or (), value.meta), tuple(inputs),
-                      donates))
+        steps.append((index, lower(value.op, operands, value.params or (), value.meta),
+                      tuple(inputs), donates))
     total = next_scalar
     outputs = [i for i, flag in enumerate(live) if flag]
     for slot in outputs:
@@ -117,7 +128,7 @@ def build(part, live, leaves, scalars) -> Plan:
         drops[index].append(slot)
     none_slot = total          # env has one more slot that stays None
     finished = []
-    for index, (function, inputs, donates) in enumerate(steps):
+    for index, function, inputs, donates in steps:
         inputs = tuple(none_slot if i < 0 else i for i in inputs)
         donated = None
         if donates is not None:
@@ -126,7 +137,8 @@ def build(part, live, leaves, scalars) -> Plan:
             dying = set(drops[index])
             donated = tuple(p if inputs[p] in dying and inputs.count(inputs[p]) == 1 else None
                             for p in donates)
-        finished.append((function, inputs, tuple(drops[index]), donated))
+        finished.append((index, function, inputs, tuple(drops[index]), donated,
+                         tuple(items_of.get(index, ()))))
     plan = Plan()
     plan.steps, plan.count, plan.outputs, plan.runs = finished, count, outputs, 0
     plan.text = None

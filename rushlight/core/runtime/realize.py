@@ -117,7 +117,7 @@ def _run_part(part, why, keep=None):
             _plans.popitem(last=False)
     statistics["runs"] += 1
     statistics["records"] += len(part)
-    names = [value.op.name for value in part] if DEBUG >= 3 else ()
+    names = [part[step[0]].op.name for step in plan.steps] if DEBUG >= 3 else ()
     seconds = [] if DEBUG >= 3 else None
     if DEBUG >= 4 and not known:
         plan.text = text(part, live)
