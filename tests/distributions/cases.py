@@ -119,6 +119,18 @@ CASES = {
         [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         ("OneHotCategorical", {"probs": [[0.1, 0.2, 0.7], [0.3, 0.3, 0.4]]}),
     ),
+    "multivariate": (
+        "MultivariateNormal",
+        {"loc": [0.5, -1.0], "covariance_matrix": [[2.0, 0.5], [0.5, 1.0]]},
+        [0.4, 2.0],
+        ("MultivariateNormal", {"loc": [0.0, 0.1], "scale_tril": [[1.0, 0.0], [0.3, 0.7]]}),
+    ),
+    "multivariate_precision": (
+        "MultivariateNormal",
+        {"loc": [0.5, -1.0], "precision_matrix": [[2.0, 0.5], [0.5, 1.0]]},
+        [0.4, 2.0],
+        None,
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.distributions import Independent, Normal, kl_divergence
+from torch.distributions import Independent, MultivariateNormal, Normal, kl_divergence
 
 torch.manual_seed(70)
 x = torch.linspace(-2, 2, 40).unsqueeze(1)
@@ -40,5 +40,6 @@ for step in range(60):
         print(f"step {step} elbo {-loss.item():.3f}")
 print("weights", [round(v, 3) for v in layer.mu.detach().flatten().tolist()])
 joint = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
+full = MultivariateNormal(torch.zeros(3), torch.eye(3))
 value = torch.tensor([0.1, -0.4, 2.0])
-print(f"{joint.log_prob(value).item():.5f}", joint)
+print(f"{joint.log_prob(value).item():.5f} {full.log_prob(value).item():.5f}", joint)
