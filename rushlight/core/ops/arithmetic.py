@@ -36,6 +36,7 @@ sub_scaled = pointwise(
     inputs="x y alpha", node_name="SubBackward0")
 rsub_op = pointwise("rsub", lambda w, x, y: w.sub(y, x), {"x": lambda g: -g, "y": lambda g: g},
                     inputs=TWO, node_name="RsubBackward1")
+rsub_op.rule = _no_bool_subtraction
 mul_op = pointwise(
     "mul", lambda w, x, y: w.mul(x, y),
     {"x": lambda g, y: g * _conj(y), "y": lambda g, x: g * _conj(x)},
@@ -124,7 +125,8 @@ def _numpy_trunc_div(x, y):
 
 trunc_divide_op = pointwise("div_trunc", _trunc_div,
                             {"x": lambda g: g * 0, "y": lambda g: g * 0}, inputs=TWO,
-                            numpy=_numpy_trunc_div, node_name="DivBackward1")
+                            numpy=_numpy_trunc_div, node_name="DivBackward1",
+                            refuses={"b": "div_trunc_cpu", "c": "div_trunc_cpu"})
 
 
 @export("torch", "Tensor", inplace=True, out=True, aliases=("divide",))

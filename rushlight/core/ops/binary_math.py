@@ -8,9 +8,9 @@ import numpy as np
 
 from ..base import dtypes as dt
 from ..base.promotion import result_dtype
+from .arguments import not_implemented_for
 from .arithmetic import _conj, mul_op
 from .record import export, pointwise
-from .unary_math import _integral_only
 
 
 def _two(name, body, derivative, numpy=None, promotion="same", inplace=True, aliases=(),
@@ -105,7 +105,8 @@ def _pow_backward_y(g, x, y, out):
 
 pow_op = pointwise("pow", lambda w, x, y: w.pow(x, y),
                    {"x": _pow_backward_x, "y": _pow_backward_y}, inputs="x y",
-                   promotion=_pow_types, numpy=_pow_kernel, domain=(0, None))
+                   promotion=_pow_types, numpy=_pow_kernel, domain=(0, None),
+                   refuses={"b": "pow"})
 
 
 @export("torch", "Tensor", inplace=True, out=True)
@@ -146,20 +147,15 @@ def _extremum_gradient(choose):
     return gradient
 
 
-def _no_complex(name):
-    def check(*operands):
-        for o in operands:
-            if o is complex or getattr(getattr(o, "dtype", None), "is_complex", False):
-                raise RuntimeError(f"{name} is not implemented for complex tensors.")
-    return check
+def _not_for_complex(name):
+    return {"c": (RuntimeError, f"{name} not implemented for complex tensors.")}
 
 
 def _extremum(name, body, numpy, lower, aliases=()):
     op = _two(name, body,
               {"x": lambda g, x, y: _extremum_gradient(lower)(g, x, y),
                "y": lambda g, x, y: _extremum_gradient(lower)(g, y, x)}, numpy, aliases=aliases,
-              inplace=False)
-    op.rule = _no_complex(name)
+              inplace=False, refuses=_not_for_complex(name))
     return op
 
 
@@ -192,9 +188,9 @@ def _fmin_y(g, x, y):
 
 
 fmax = _two("fmax", lambda w, x, y: w.fmax(x, y), {"x": _fmax_x, "y": _fmax_y}, np.fmax,
-            inplace=False)
+            inplace=False, refuses=_not_for_complex("fmax"))
 fmin = _two("fmin", lambda w, x, y: w.fmin(x, y), {"x": _fmin_x, "y": _fmin_y}, np.fmin,
-            inplace=False)
+            inplace=False, refuses=_not_for_complex("fmin"))
 
 
 # ---- clamp ----------------------------------------------------------------------------------
@@ -235,8 +231,8 @@ def _clamp_kernel(x, low, high):
 clamp_op = pointwise(
     "clamp", lambda w, x, low, high: _clamp_body(w, x, low, high),
     {"x": _clamp_backward, "low": _clamp_backward_low, "high": _clamp_backward_high},
-    inputs="x low? high?", numpy=_clamp_kernel)
-clamp_op.rule = _no_complex("clamp")
+    inputs="x low? high?", numpy=_clamp_kernel,
+    refuses={"c": (NotImplementedError, "clamp is not supported for complex types")})
 
 
 def _clamp_body(w, x, low, high):
@@ -297,19 +293,20 @@ def _fmod_kernel(x, y):
 
 remainder = _two("remainder", lambda w, x, y: w.mod(x, y),
                  {"x": lambda g: g, "y": lambda g, x, y: -g * _divide_floor(x, y)},
-                 _remainder_kernel)
+                 _remainder_kernel, refuses=dict.fromkeys("bc", "remainder_cpu"))
 fmod = _two("fmod", lambda w, x, y: w.fmod(x, y),
-            {"x": lambda g: g, "y": lambda g, x, y: -g * _divide_trunc(x, y)}, _fmod_kernel)
+            {"x": lambda g: g, "y": lambda g, x, y: -g * _divide_trunc(x, y)}, _fmod_kernel,
+            refuses=dict.fromkeys("bc", "fmod_cpu"))
 
 # ---- trigonometry and logarithms ------------------------------------------------------------
 
 atan2 = _two("atan2", lambda w, x, y: w.atan2(x, y),
              {"x": lambda g, x, y: g * (y / (x * x + y * y)).masked_fill((x == 0) & (y == 0), 0),
               "y": lambda g, x, y: g * (-x / (x * x + y * y)).masked_fill((x == 0) & (y == 0), 0)},
-             np.arctan2, "float", aliases=("arctan2",))
+             np.arctan2, "float", aliases=("arctan2",), refuses={"c": "atan2_cpu"})
 hypot = _two("hypot", lambda w, x, y: w.hypot(x, y),
              {"x": lambda g, x, out: g * (x / out), "y": lambda g, y, out: g * (y / out)},
-             np.hypot)
+             np.hypot, refuses=dict.fromkeys("bic", "hypot_cpu"))
 
 
 def _copysign_x(g, x, out):
@@ -319,9 +316,11 @@ def _copysign_x(g, x, out):
 
 
 copysign = _two("copysign", lambda w, x, y: w.copysign(x, y),
-                {"x": _copysign_x, "y": lambda g: g * 0}, np.copysign, "float")
+                {"x": _copysign_x, "y": lambda g: g * 0}, np.copysign, "float",
+                refuses={"c": "copysign_cpu"})
 nextafter = _two("nextafter", lambda w, x, y: w.nextafter(x, y),
-                 {"x": lambda g, x, y: g * (x != y), "y": lambda g: g * 0}, np.nextafter)
+                 {"x": lambda g, x, y: g * (x != y), "y": lambda g: g * 0}, np.nextafter,
+                 refuses=dict.fromkeys("bic", "nextafter_cpu"))
 
 
 def _logaddexp_kernel(x, y):
@@ -336,11 +335,11 @@ logaddexp = _two("logaddexp", lambda w, x, y: w.add(w.maximum(x, y), w.log1p(w.e
     w.abs(w.sub(x, y)))))),
     {"x": lambda g, x, out: g * _conj((x - out).exp()),
      "y": lambda g, y, out: g * _conj((y - out).exp())}, _logaddexp_kernel, "float",
-    inplace=False)
+    inplace=False, refuses=dict.fromkeys("bi", "logaddexp_cpu"))
 logaddexp2 = _two("logaddexp2", lambda w, x, y: w.add(w.maximum(x, y), w.log2(w.add(1, w.exp2(
     w.neg(w.abs(w.sub(x, y))))))),
     {"x": lambda g, x, out: g * (x - out).exp2(), "y": lambda g, y, out: g * (y - out).exp2()},
-    np.logaddexp2, "float", inplace=False)
+    np.logaddexp2, "float", inplace=False, refuses=dict.fromkeys("bic", "logaddexp2_cpu"))
 
 
 def _xlogy_kernel(x, y):
@@ -357,7 +356,7 @@ def _safe_log(x, y):
 xlogy = _two("xlogy", lambda w, x, y: w.select(w.isnan(y), math.nan, w.select(
     w.eq(x, 0), 0, w.mul(x, w.log(y)))),
     {"x": lambda g, x, y: g * _safe_log(x, y), "y": lambda g, x, y: g * (x / y)},
-    _xlogy_kernel, "float", targets=("torch", "Tensor", "special"))
+    _xlogy_kernel, "float", targets=("torch", "Tensor", "special"), refuses={"c": "xlogy_cpu"})
 
 
 def _heaviside_types(x, y):
@@ -368,7 +367,9 @@ def _heaviside_types(x, y):
 
 
 heaviside = _two("heaviside", lambda w, x, y: w.select(w.eq(x, 0), y, w.cast(w.gt(x, 0), y)), None,
-                 lambda x, y: np.where(x == 0, y, (x > 0).astype(y.dtype)), _heaviside_types)
+                 lambda x, y: np.where(x == 0, y, (x > 0).astype(y.dtype)), _heaviside_types,
+                 refuses={"c": (RuntimeError,
+                                "heaviside is not yet implemented for complex tensors.")})
 
 
 def _ldexp_function(input, other):  # noqa: A002
@@ -395,10 +396,9 @@ logical_or = _logic("logical_or", lambda w, x, y: w.logical_or(x, y), np.logical
 logical_xor = _logic("logical_xor", lambda w, x, y: w.logical_xor(x, y), np.logical_xor)
 
 
-def _bits(name, body, numpy):
-    op = _two(name, body, None, numpy)
-    op.rule = _integral_only(name)
-    return op
+def _bits(name, body, numpy, kernel=None, refused="fc"):
+    return _two(name, body, None, numpy,
+                refuses=dict.fromkeys(refused, kernel or name + "_cpu"))
 
 
 bitwise_and = _bits("bitwise_and", lambda w, x, y: w.bit_and(x, y), np.bitwise_and)
@@ -424,11 +424,11 @@ def _shift_right_kernel(x, y):
 
 
 bitwise_left_shift = _bits("bitwise_left_shift", lambda w, x, y: w.shift_left(x, y),
-                           _shift_left_kernel)
+                           _shift_left_kernel, "lshift_cpu", "bfc")
 bitwise_right_shift = _bits("bitwise_right_shift", lambda w, x, y: w.shift_right(x, y),
-                            _shift_right_kernel)
-gcd = _bits("gcd", lambda w, x, y: w.mod(x, y), np.gcd)
-lcm = _bits("lcm", lambda w, x, y: w.mod(x, y), np.lcm)
+                            _shift_right_kernel, "rshift_cpu", "bfc")
+gcd = _bits("gcd", lambda w, x, y: w.mod(x, y), np.gcd, refused="bfc")
+lcm = _bits("lcm", lambda w, x, y: w.mod(x, y), np.lcm, refused="bfc")
 
 # ---- complex --------------------------------------------------------------------------------
 
@@ -456,11 +456,17 @@ def complex_(real, imag):
     return complex_op.call(real, imag)
 
 
+def _polar_types(x, y):
+    if x.dtype is y.dtype is dt.float16:
+        raise not_implemented_for("polar_cpu", x.dtype)
+    return _complex_types(x, y)
+
+
 polar_op = pointwise(
     "polar", lambda w, x, y: w.complex(w.mul(x, w.cos(y)), w.mul(x, w.sin(y))),
     {"x": lambda g, y: (g * complex_(y.cos(), -y.sin())).real,
      "y": lambda g, x, y: (g * complex_(-x * y.sin(), -x * y.cos())).real},
-    inputs="x y", promotion=_complex_types)
+    inputs="x y", promotion=_polar_types)
 
 
 @export("torch", out=True)
@@ -475,7 +481,7 @@ addcmul_op = pointwise(
     "addcmul", lambda w, x, y, z, value: w.add(x, w.mul(value, w.mul(y, z))),
     {"x": lambda g: g, "y": lambda g, z, value: g * _conj(z * value),
      "z": lambda g, y, value: g * _conj(y * value)}, inputs="x y z value",
-    numpy=lambda x, y, z, value: x + value * (y * z))
+    numpy=lambda x, y, z, value: x + value * (y * z), refuses={"b": "addcmul_cpu_out"})
 addcdiv_op = pointwise(
     "addcdiv", lambda w, x, y, z, value: w.add(x, w.mul(value, w.div(y, z))),
     {"x": lambda g: g, "y": lambda g, z, value: g * _conj(value / z),
@@ -515,7 +521,8 @@ lerp_op = pointwise(
                                                                              x),
                                              w.sub(y, w.mul(w.sub(y, x), w.sub(1, weight)))),
     {"x": lambda g, weight: g * _conj(1 - weight), "y": lambda g, weight: g * _conj(weight),
-     "weight": lambda g, x, y: g * _conj(y - x)}, inputs="x y weight", numpy=_lerp_kernel)
+     "weight": lambda g, x, y: g * _conj(y - x)}, inputs="x y weight", numpy=_lerp_kernel,
+    refuses=dict.fromkeys("bi", "lerp_kernel_tensor"))
 
 
 @export("torch", "Tensor", inplace=True, out=True)
@@ -527,6 +534,8 @@ def lerp(input, end, weight):  # noqa: A002
     if hasattr(weight, "dtype") and weight.dtype is not input.dtype:
         raise RuntimeError(f"expected dtype {input.dtype.name} for `weight` but got dtype "
                            f"{weight.dtype.name}")
+    if input.dtype.category < 2 and not hasattr(weight, "dtype"):
+        raise not_implemented_for("lerp_kernel_scalar", input.dtype)
     return lerp_op(input, end, weight)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from .record import export, pointwise
 
 
-def _comparison(name, body, numpy, long_name=None):
-    op = pointwise(name, body, inputs="x y", promotion="compare", numpy=numpy)
+def _comparison(name, body, numpy, long_name=None, **facts):
+    op = pointwise(name, body, inputs="x y", promotion="compare", numpy=numpy, **facts)
 
     def function(input, other):  # noqa: A002
         return op.call(input, other)
@@ -21,10 +21,14 @@ def _comparison(name, body, numpy, long_name=None):
 
 eq = _comparison("eq", lambda w, x, y: w.eq(x, y), np.equal)
 ne = _comparison("ne", lambda w, x, y: w.ne(x, y), np.not_equal, "not_equal")
-lt = _comparison("lt", lambda w, x, y: w.lt(x, y), np.less, "less")
-le = _comparison("le", lambda w, x, y: w.le(x, y), np.less_equal, "less_equal")
-gt = _comparison("gt", lambda w, x, y: w.gt(x, y), np.greater, "greater")
-ge = _comparison("ge", lambda w, x, y: w.ge(x, y), np.greater_equal, "greater_equal")
+lt = _comparison("lt", lambda w, x, y: w.lt(x, y), np.less, "less",
+                 refuses={"c": "lt_cpu"})
+le = _comparison("le", lambda w, x, y: w.le(x, y), np.less_equal, "less_equal",
+                 refuses={"c": "le_cpu"})
+gt = _comparison("gt", lambda w, x, y: w.gt(x, y), np.greater, "greater",
+                 refuses={"c": "gt_cpu"})
+ge = _comparison("ge", lambda w, x, y: w.ge(x, y), np.greater_equal, "greater_equal",
+                 refuses={"c": "ge_cpu"})
 
 
 def _where_types(condition, x, y):

@@ -105,7 +105,8 @@ def _bce_kernel(x, y):
 
 
 bce_values_op = pointwise("binary_cross_entropy_values", _bce_body, None, inputs="x y",
-                          numpy=_bce_kernel, domain=(0, 1), checks=True)
+                          numpy=_bce_kernel, domain=(0, 1), checks=True,
+                          refuses=dict.fromkeys("bic", "binary_cross_entropy"))
 
 
 def _times(values, weight):

@@ -123,7 +123,9 @@ def pointwise(name, body, derivative=None, *, inputs="x", promotion="same", out_
         (compute dtype, result dtype).
     numpy: a faster whole-array function for the interpreter, equal to the body within the
         op's stated bound (`bound`, in units in the last place; default 2).
-    facts: ``domain=(low, high)``, ``kinks=(points,)``, ``bound=ulps`` for the laws.
+    facts: ``domain=(low, high)``, ``kinks=(points,)``, ``bound=ulps`` for the laws;
+        ``refuses={"b": "abs_cpu"}``: the kinds (b, i, f, c: bool, integer, floating, complex) of
+        common dtype without a kernel, with PyTorch's kernel name or (error class, text).
     """
     return Op(name, "pointwise", inputs, body=body, derivative=derivative, promotion=promotion,
               out_dtype=out_dtype, numpy=numpy, node_name=node_name or backward_name(name), **facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..base import dtypes as dt
 from ..base.promotion import result_dtype
 from ..base.shapes import pointwise_meta
+from .arguments import not_implemented_for
 from .record import Op
 
 
@@ -27,8 +28,23 @@ def compute_types(op: Op, operands) -> tuple:
     return common, common
 
 
+def _refuse(op, refuses, operands):
+    """Raise PyTorch's error where the operands' common dtype is of a refused kind."""
+    common = result_dtype([o for o in operands if o is not None])
+    refusal = refuses.get("bifc"[common.category])
+    if refusal is None:
+        return
+    if isinstance(refusal, str):
+        raise not_implemented_for(refusal, common)
+    kind, text = refusal
+    raise kind(text)
+
+
 def pointwise_rule(op: Op, operands):
     """The Meta of a pointwise op's result (also checks the op's own dtype rule)."""
+    refuses = op.facts.get("refuses")
+    if refuses is not None:
+        _refuse(op, refuses, operands)
     check = op.rule
     if check is not None:
         check(*operands)

@@ -7,7 +7,11 @@ import numpy as np
 from .arithmetic import _conj
 from .record import export_unary, pointwise
 
-neg = export_unary(pointwise("neg", lambda w, x: w.neg(x), {"x": lambda g: -g}, numpy=np.negative),
+_NO_BOOL_NEGATION = (
+    "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
+    "mask, use the `~` or `logical_not()` operator instead.")
+neg = export_unary(pointwise("neg", lambda w, x: w.neg(x), {"x": lambda g: -g}, numpy=np.negative,
+                             refuses={"b": (RuntimeError, _NO_BOOL_NEGATION)}),
                    aliases=("negative",))
 exp = export_unary(pointwise("exp", lambda w, x: w.exp(x), {"x": lambda g, out: g * _conj(out)},
                              promotion="float", numpy=np.exp))
@@ -17,7 +21,10 @@ sqrt = export_unary(pointwise("sqrt", lambda w, x: w.sqrt(x),
                               {"x": lambda g, out: g / (2 * _conj(out))},
                               promotion="float", numpy=np.sqrt, domain=(0, None)))
 relu = export_unary(pointwise("relu", lambda w, x: w.maximum(x, 0),
-                              {"x": lambda g, out: g * (out > 0)}, kinks=(0,)),
+                              {"x": lambda g, out: g * (out > 0)}, kinks=(0,),
+                              refuses={"b": (RuntimeError, "Boolean inputs not supported for relu"),
+                                       "c": (NotImplementedError,
+                                             "clamp is not supported for complex types")}),
                     "torch", "Tensor")
 
 
@@ -35,5 +42,6 @@ tanh = export_unary(pointwise("tanh", lambda w, x: w.tanh(x),
                               promotion="float", numpy=np.tanh))
 conj_op = pointwise("conj", lambda w, x: w.conj(x), {"x": lambda g: _conj(g)}, numpy=np.conjugate)
 abs_op = export_unary(pointwise("abs", lambda w, x: w.abs(x), {"x": lambda g, x: g * x.sgn()},
-                                promotion="real", numpy=np.abs, kinks=(0,)),
+                                promotion="real", numpy=np.abs, kinks=(0,),
+                                refuses={"b": "abs_cpu"}),
                       aliases=("absolute",))

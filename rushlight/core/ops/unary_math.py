@@ -56,13 +56,16 @@ acosh = _floats("acosh", lambda w, x: w.acosh(x),
 atanh = _floats("atanh", lambda w, x: w.atanh(x), {"x": lambda g, x: g / _conj(1 - x * x)},
                 np.arctanh, ("arctanh",), domain=(-1, 1))
 erf = _floats("erf", lambda w, x: w.erf(x),
-              {"x": lambda g, x: g * ((-x * x).exp() * (2 / math.sqrt(math.pi)))})
+              {"x": lambda g, x: g * ((-x * x).exp() * (2 / math.sqrt(math.pi)))},
+              refuses={"c": "erf_vml_cpu"})
 erfc = _floats("erfc", lambda w, x: w.erfc(x),
-               {"x": lambda g, x: g * ((-x * x).exp() * (-2 / math.sqrt(math.pi)))})
+               {"x": lambda g, x: g * ((-x * x).exp() * (-2 / math.sqrt(math.pi)))},
+               refuses={"c": "erfc_vml_cpu"})
 erfinv = _floats("erfinv", lambda w, x: w.erfinv(x),
                  {"x": lambda g, out: g * ((out * out).exp() * (math.sqrt(math.pi) / 2))},
-                 domain=(-1, 1))
-lgamma = _floats("lgamma", lambda w, x: w.lgamma(x), {"x": lambda g, x: g * x.digamma()})
+                 domain=(-1, 1), refuses={"c": "erfinv_vml_cpu"})
+lgamma = _floats("lgamma", lambda w, x: w.lgamma(x), {"x": lambda g, x: g * x.digamma()},
+                 refuses={"c": "lgamma_vml_cpu"})
 
 
 def _trigamma(x):
@@ -70,7 +73,8 @@ def _trigamma(x):
     return rushlight.polygamma(1, x)
 
 
-digamma = _floats("digamma", lambda w, x: w.digamma(x), {"x": lambda g, x: g * _trigamma(x)})
+digamma = _floats("digamma", lambda w, x: w.digamma(x), {"x": lambda g, x: g * _trigamma(x)},
+                  refuses={"c": "digamma"})
 
 
 def _reciprocal_kernel(x):
@@ -99,15 +103,16 @@ def _zero(g):
 def _not_complex(name):
     def check(x):
         if x.dtype.is_complex:
-            raise RuntimeError(f"{name} is not supported for complex tensors")
+            raise RuntimeError(f"{name} is not supported for complex tensors.")
     return check
 
 
 def _rounding(name, body, numpy, derivative=None):
-    op = pointwise(name, body, {"x": derivative or _zero},
-                   numpy=lambda x: numpy(x) if x.dtype.kind == "f" else x)
-    op.rule = _not_complex(name)
-    return export_unary(op)
+    return export_unary(pointwise(
+        name, body, {"x": derivative or _zero},
+        numpy=lambda x: numpy(x) if x.dtype.kind == "f" else x,
+        refuses={"b": name + "_vml_cpu",
+                 "c": (NotImplementedError, f"{name} is not supported for complex inputs")}))
 
 
 floor = _rounding("floor", lambda w, x: w.floor(x), np.floor)
@@ -115,9 +120,11 @@ ceil = _rounding("ceil", lambda w, x: w.ceil(x), np.ceil)
 trunc = _rounding("trunc", lambda w, x: w.trunc(x), np.trunc)
 export("torch", "Tensor", name="fix", inplace=True, out=True)(lambda input: trunc.call(input))
 round_op = pointwise("round", lambda w, x: w.round(x), {"x": _zero},
-                     numpy=lambda x: np.rint(x) if x.dtype.kind == "f" else x)
+                     numpy=lambda x: np.rint(x) if x.dtype.kind == "f" else x,
+                     refuses={"b": "round_vml_cpu", "c": "round_vml_cpu"})
 frac = export_unary(pointwise("frac", lambda w, x: w.sub(x, w.trunc(x)), {"x": lambda g: g},
-                              numpy=lambda x: x - np.trunc(x)))
+                              numpy=lambda x: x - np.trunc(x),
+                              refuses=dict.fromkeys("bic", "frac_cpu")))
 
 
 @export("torch", "Tensor", inplace=True, out=True)
@@ -138,8 +145,9 @@ def _sign_kernel(x):
     return np.where(np.isnan(x), x.dtype.type(0), np.sign(x)) if x.dtype.kind == "f" else np.sign(x)
 
 
-sign_op = pointwise("sign", lambda w, x: w.sign(x), {"x": _zero}, numpy=_sign_kernel)
-sign_op.rule = _not_complex("sign")
+sign_op = pointwise("sign", lambda w, x: w.sign(x), {"x": _zero}, numpy=_sign_kernel, refuses={
+    "c": (NotImplementedError, "Unlike NumPy, torch.sign is not intended to support complex "
+                               "numbers. Please use torch.sgn instead.")})
 sign = export_unary(sign_op)
 
 
@@ -173,38 +181,30 @@ sgn = export_unary(pointwise("sgn", lambda w, x: w.sign(x), {"x": _sgn_gradient}
                              numpy=_sgn_kernel))
 
 
-def _classify(name, body, numpy, aliases=()):
-    op = pointwise(name, body, promotion="same", out_dtype=dt.bool_, numpy=numpy)
+def _classify(name, body, numpy, aliases=(), **facts):
+    op = pointwise(name, body, promotion="same", out_dtype=dt.bool_, numpy=numpy, **facts)
     return export_unary(op, inplace=False, aliases=aliases)
 
 
 isnan = _classify("isnan", lambda w, x: w.isnan(x), lambda x: x != x)
 isfinite = _classify("isfinite", lambda w, x: w.isfinite(x), np.isfinite)
 isinf = _classify("isinf", lambda w, x: w.isinf(x), np.isinf)
-isposinf = _classify("isposinf", lambda w, x: w.eq(x, math.inf), lambda x: x == np.inf)
-isneginf = _classify("isneginf", lambda w, x: w.eq(x, -math.inf), lambda x: x == -np.inf)
+isposinf = _classify("isposinf", lambda w, x: w.eq(x, math.inf), lambda x: x == np.inf,
+                     refuses={"c": (RuntimeError, "isposinf does not support complex inputs.")})
+isneginf = _classify("isneginf", lambda w, x: w.eq(x, -math.inf), lambda x: x == -np.inf,
+                     refuses={"c": (RuntimeError, "isneginf does not support complex inputs.")})
 signbit = _classify("signbit", lambda w, x: w.signbit(x),
-                    lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0)
+                    lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
+                    refuses={"c": (NotImplementedError,
+                                   "signbit is not implemented for complex tensors.")})
 isreal = _classify("isreal", lambda w, x: w.eq(w.imag(x), 0), lambda x: np.isreal(x))
 logical_not_op = pointwise("logical_not", lambda w, x: w.logical_not(x), out_dtype=dt.bool_,
                            numpy=lambda x: x == 0)
 logical_not = export_unary(logical_not_op)
 
 
-def _integral_only(name):
-    def check(*operands):
-        for o in operands:
-            d = getattr(o, "dtype", None)
-            if (d is not None and d.category > 1) or o in (float, complex):
-                label = {"float32": "Float", "float64": "Double", "float16": "Half",
-                         "bfloat16": "BFloat16", "complex64": "ComplexFloat",
-                         "complex128": "ComplexDouble"}.get(getattr(d, "name", ""), "Float")
-                raise RuntimeError(f"\"{name}_cpu\" not implemented for '{label}'")
-    return check
-
-
-bitwise_not_op = pointwise("bitwise_not", lambda w, x: w.bit_not(x), numpy=np.invert)
-bitwise_not_op.rule = _integral_only("bitwise_not")
+bitwise_not_op = pointwise("bitwise_not", lambda w, x: w.bit_not(x), numpy=np.invert,
+                           refuses=dict.fromkeys("fc", "bitwise_not_cpu"))
 bitwise_not = export_unary(bitwise_not_op)
 
 
@@ -300,7 +300,7 @@ def _logit_kernel(x):
 
 logit_op = pointwise("logit", lambda w, x: w.log(w.div(x, w.sub(1, x))),
                      {"x": lambda g, x: g / (x * (1 - x))}, promotion="float",
-                     numpy=_logit_kernel, domain=(0, 1))
+                     numpy=_logit_kernel, domain=(0, 1), refuses={"c": "logit_cpu"})
 
 
 @export("torch", "Tensor", "special", inplace=True, out=True)
