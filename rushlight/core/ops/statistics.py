@@ -126,7 +126,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):  # noqa: A002
 
 
 def _logsumexp_kernel(x, dim, keepdim):
-    if dim == ():
+    if dim == () and x.dtype.kind != "c":   # a complex logarithm still wraps the angle
         return x
     if x.dtype.kind == "c":
         top = np.max(x.real, axis=dim, keepdims=True)
@@ -430,7 +430,7 @@ def _logcumsumexp_backward(g, x, out, dim):
     if not x.ndim:
         return g
     if x.is_complex():
-        return _reverse_cumsum(g * (-out).exp().conj(), dim) * x.exp().conj()
+        return (_reverse_logcumsumexp(g.conj().log() - out, dim) + x).exp().conj()
     low = x.new_full((), -math.inf)
     positive = r.where(g > 0, g, 0).log()
     negative = r.where(g < 0, -g, 0).log()
