@@ -64,7 +64,7 @@ def measure(modules: dict[str, Any], rounds: int) -> dict[str, dict[str, float]]
             ("add, autograd, run [us]", True, True),
         ):
             work.setdefault(label, {})[name] = lambda t=torch, g=grad, r=run: time_chain(t, g, r)
-        for batch, count in ((4, 10), (128, 3)):
+        for batch, count in ((4, 10), (64, 4), (128, 3)):
             step = make_step(torch, batch)
             label = f"LeNet step, batch {batch} [ms]"
             work.setdefault(label, {})[name] = lambda s=step, c=count: time_steps(s, c)

@@ -4,6 +4,7 @@ import gc
 import sys
 
 import rushlight as torch
+from benchmarks.lenet import make_step
 from rushlight.core.runtime.realize import flush
 
 
@@ -71,3 +72,34 @@ def test_a_traced_op_makes_few_objects():
     a, b = operands(True)
     # and the node, its tuples of edges, metas and saved values
     assert objects_of(lambda: a * b) <= 11.5
+
+
+def test_a_layer_is_checked_once_per_shape():
+    x = torch.ones(4, 3, 8, 8)
+    weight = torch.ones(6, 3, 3, 3, requires_grad=True)
+    bias = torch.ones(6, requires_grad=True)
+    functional = torch.nn.functional
+
+    def layer():
+        return functional.max_pool2d(functional.conv2d(x, weight, bias), 2)
+
+    layer()
+    assert calls_of(layer) <= 80
+
+
+def test_a_training_step_makes_a_bounded_number_of_calls():
+    step = make_step(torch, 4)
+    for _ in range(4):      # the first step differs, and plans are built
+        step()
+    assert calls_of(step) <= 1900
+
+
+def test_a_known_plan_has_no_steps_for_the_outputs_of_one_op():
+    from rushlight.core.runtime import realize
+    values, index = torch.ones(4, 4).sort()
+    total = values.sum() + index.sum()
+    before = set(realize._plans)
+    total.item()
+    (key,) = set(realize._plans) - before
+    plan = realize._plans[key]
+    assert plan.count == len(plan.steps) + 2      # the records and the steps: sort's two items
