@@ -1,9 +1,8 @@
 """Linear algebra: the names of `torch.linalg`."""
 
-from .core.ops.linalg_checks import LinAlgError
-from .core.tensor.install import namespace
+from .core.tensor.install import NAMESPACES, load_family
 
-_FUNCTIONS = namespace("linalg")
-__all__ = ["LinAlgError", *sorted(_FUNCTIONS)]
+load_family("linalg")
+__all__ = sorted(NAMESPACES["linalg"])
 
-globals().update(_FUNCTIONS)
+globals().update(NAMESPACES["linalg"])

@@ -132,6 +132,7 @@ DOORS = {
     "rushlight.return_types": {"rushlight.core.ops"},
     "rushlight.storage": {"rushlight.core.tensor"},
     "rushlight._utils": {"rushlight.core.tensor"},
+    "rushlight.fft": {"rushlight.core.tensor"},
     "rushlight.hub": {"rushlight.core.base"},
     "rushlight.linalg": {"rushlight.core.tensor"},
     "rushlight.nn.functional": {"rushlight.core.tensor"},

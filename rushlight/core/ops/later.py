@@ -9,18 +9,21 @@ from __future__ import annotations
 
 FAMILIES = {
     "linalg": ("linalg_solve", "linalg_factors", "linalg_functions"),
+    "fft": ("fourier", "short_time_fourier"),
 }
 
 TORCH = {
     "linalg": "chain_matmul cholesky cholesky_inverse cholesky_solve det eig frobenius_norm geqrf "
               "inverse logdet lstsq lu lu_solve lu_unpack matrix_exp matrix_rank norm_except_dim "
               "nuclear_norm orgqr ormqr pinverse qr slogdet solve svd symeig triangular_solve",
+    "fft": "istft stft",
 }
 
 TENSOR = {
     "linalg": "cholesky cholesky_inverse cholesky_solve det eig geqrf inverse logdet lstsq lu "
               "lu_solve matrix_exp nuclear_norm orgqr ormqr pinverse qr slogdet solve svd symeig "
               "triangular_solve",
+    "fft": "istft stft",
 }
 
 FAMILY_OF = {name: family for family, names in TORCH.items() for name in names.split()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .arguments import not_implemented_for, scalar_name
+from .record import export
 
 
 class LinAlgError(RuntimeError):
@@ -11,6 +12,7 @@ class LinAlgError(RuntimeError):
 
 LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"
 LinAlgError.__module__ = "torch._C"
+export("linalg", name="LinAlgError")(LinAlgError)
 
 
 def need_matrix(name, x, letter="A"):

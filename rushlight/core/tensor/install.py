@@ -30,7 +30,9 @@ _LOADING = RLock()
 def install(exports) -> None:
     """Publish these exports."""
     for export in exports:
-        function = autocasting(public_function(export), export.name)
+        function = export.function      # an exception is published as it is
+        if not isinstance(function, type):
+            function = autocasting(public_function(export), export.name)
         for target in export.targets:
             if target == "Tensor":
                 setattr(Tensor, export.name, function)
@@ -69,14 +71,6 @@ def torch_name(name):
         return None
     load_family(family)
     return TORCH[name]
-
-
-def namespace(name):
-    """The public functions of ``torch.<name>``, every family of it loaded."""
-    for family in later.FAMILIES:
-        if family == name or family.startswith(name + "_"):
-            load_family(family)
-    return NAMESPACES[name]
 
 
 def _waiting_method(name, family):
