@@ -54,7 +54,22 @@ def _needs_one(name: str):
     return function
 
 
-for _name in __all__:
-    if _name not in globals():
-        globals()[_name] = _needs_one(_name)
-del _name
+current_device_idx = _needs_one("current_device_idx")
+current_device_index = _needs_one("current_device_index")
+current_stream = _needs_one("current_stream")
+device_index = _needs_one("device_index")
+empty_cache = _needs_one("empty_cache")
+empty_host_cache = _needs_one("empty_host_cache")
+get_device_capability = _needs_one("get_device_capability")
+get_memory_info = _needs_one("get_memory_info")
+max_memory_allocated = _needs_one("max_memory_allocated")
+max_memory_reserved = _needs_one("max_memory_reserved")
+memory_allocated = _needs_one("memory_allocated")
+memory_reserved = _needs_one("memory_reserved")
+memory_stats = _needs_one("memory_stats")
+reset_accumulated_memory_stats = _needs_one("reset_accumulated_memory_stats")
+reset_peak_memory_stats = _needs_one("reset_peak_memory_stats")
+set_device_idx = _needs_one("set_device_idx")
+set_device_index = _needs_one("set_device_index")
+set_stream = _needs_one("set_stream")
+synchronize = _needs_one("synchronize")

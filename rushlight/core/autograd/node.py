@@ -459,5 +459,9 @@ class AccumulateGrad(Node):
         self.out_metas, self.plan, self.hooks, self.line = variable._meta, None, None, None
         self.seq = 1 << 62
 
+    def name(self) -> str:
+        """PyTorch's name of the node, which is not its type's."""
+        return "torch::autograd::AccumulateGrad"
+
 
 AccumulateGrad.__module__ = "torch"

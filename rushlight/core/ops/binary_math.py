@@ -231,7 +231,7 @@ def _clamp_kernel(x, low, high):
 clamp_op = pointwise(
     "clamp", lambda w, x, low, high: _clamp_body(w, x, low, high),
     {"x": _clamp_backward, "low": _clamp_backward_low, "high": _clamp_backward_high},
-    inputs="x low? high?", numpy=_clamp_kernel,
+    inputs="x low? high?", numpy=_clamp_kernel, node_name="ClampBackward1",
     refuses={"c": (NotImplementedError, "clamp is not supported for complex types")})
 
 

@@ -179,6 +179,31 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):  # noqa: A002
 
 
 @export("torch", "Tensor")
+def fill_diagonal_(input, fill_value, wrap=False):  # noqa: A002
+    """Set the main diagonal to a number, in place; `wrap` goes on below it in a tall matrix.
+
+    Raises RuntimeError for less than two axes, and for three or more of different lengths.
+
+    >>> torch.zeros(3, 3).fill_diagonal_(1)
+    """
+    shape = input.shape
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    step, short = sum(input.stride()), min(shape)
+    if not (wrap and len(shape) == 2 and shape[0] > shape[1] + 1):
+        input.as_strided((short,), (step,), input.storage_offset()).fill_(fill_value)
+        return input
+    # Below the square, the diagonal starts again after one empty row.
+    rows, columns = shape
+    for top in range(0, rows, columns + 1):
+        block = input[top:top + columns]
+        block.diagonal().fill_(fill_value)
+    return input
+
+
+@export("torch", "Tensor")
 def diagflat(input, offset=0):  # noqa: A002
     """The flattened input as a diagonal matrix."""
     return diag_embed(input.reshape(-1), offset)

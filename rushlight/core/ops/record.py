@@ -107,8 +107,7 @@ class Op:
 
 def backward_name(name: str) -> str:
     """PyTorch's node name of an op: ``max_pool2d`` -> ``MaxPool2DBackward0``."""
-    words = name.strip("_").split("_")
-    return "".join(w[:1].upper() + w[1:] for w in words) + "Backward0"
+    return name.title().replace("_", "") + "Backward0"
 
 
 def pointwise(name, body, derivative=None, *, inputs="x", promotion="same", out_dtype=None,

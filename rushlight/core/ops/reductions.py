@@ -46,11 +46,17 @@ def _sum_kernel(x, dim, keepdim, dtype):
     return np.add.reduce(x, axis=dim, keepdims=keepdim)
 
 
-sum_op = primitive(
-    "sum", "reduction", "x",
-    lambda x, dim, keepdim, dtype: meta(dtype, reduced_shape(x.shape, dim, keepdim)),
-    _sum_kernel, {"x": lambda g, x_meta, dim, keepdim: spread(g, x_meta, dim, keepdim)},
-    params=("dim", "keepdim", "dtype"))
+def _sum_record(name, node_name):
+    return primitive(
+        name, "reduction", "x",
+        lambda x, dim, keepdim, dtype: meta(dtype, reduced_shape(x.shape, dim, keepdim)),
+        _sum_kernel, {"x": lambda g, x_meta, dim, keepdim: spread(g, x_meta, dim, keepdim)},
+        params=("dim", "keepdim", "dtype"), node_name=node_name)
+
+
+# With axes PyTorch's node has another name, which a printed tensor shows.
+sum_op = _sum_record("sum", "SumBackward0")
+_sum_over = _sum_record("sum_over", "SumBackward1")
 
 
 @export("torch", "Tensor", out=True)
@@ -64,7 +70,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):  # noqa: A001, A002
         dtype = dt.int64 if m.dtype.category < 2 else m.dtype
     elif dtype is not m.dtype and (dtype.category >= 2 or m.dtype.category < 2):
         input = input.to(dtype)  # noqa: A001
-    return sum_op(input, dim=wrap_dims(dim, len(m.shape)), keepdim=bool(keepdim), dtype=dtype)
+    record = sum_op if dim is None else _sum_over
+    return record(input, dim=wrap_dims(dim, len(m.shape)), keepdim=bool(keepdim), dtype=dtype)
 
 
 def _mean_kernel(x, dim, keepdim, count):
@@ -73,12 +80,17 @@ def _mean_kernel(x, dim, keepdim, count):
     return np.add.reduce(x, axis=dim, keepdims=keepdim) / x.dtype.type(count)
 
 
-mean_op = primitive(
-    "mean", "reduction", "x",
-    lambda x, dim, keepdim, count: meta(x.dtype, reduced_shape(x.shape, dim, keepdim)),
-    _mean_kernel, {"x": lambda g, x_meta, dim, keepdim, count: spread(
-        g, x_meta, dim, keepdim) / count},
-    params=("dim", "keepdim", "count"))
+def _mean_record(name, node_name):
+    return primitive(
+        name, "reduction", "x",
+        lambda x, dim, keepdim, count: meta(x.dtype, reduced_shape(x.shape, dim, keepdim)),
+        _mean_kernel, {"x": lambda g, x_meta, dim, keepdim, count: spread(
+            g, x_meta, dim, keepdim) / count},
+        params=("dim", "keepdim", "count"), node_name=node_name)
+
+
+mean_op = _mean_record("mean", "MeanBackward0")
+_mean_over = _mean_record("mean_over", "MeanBackward1")
 
 
 @export("torch", "Tensor", out=True)
@@ -97,7 +109,8 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):  # noqa: A002
     count = 1
     for d in dims:
         count *= m.shape[d]
-    return mean_op(input, dim=dims, keepdim=bool(keepdim), count=count)
+    record = mean_op if dim is None else _mean_over
+    return record(input, dim=dims, keepdim=bool(keepdim), count=count)
 
 
 @export("Tensor")

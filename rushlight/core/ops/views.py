@@ -342,8 +342,15 @@ def _squeeze_rule(x, dims):
     return meta(x.dtype, [x.shape[i] for i in keep], tuple(x.strides[i] for i in keep), x.offset)
 
 
-_squeeze = view("squeeze", _squeeze_rule, {"x": lambda g, x_meta: g.reshape(x_meta.shape)},
-                params=("dims",))
+def _squeeze_record(name, node_name):
+    return view(name, _squeeze_rule, {"x": lambda g, x_meta: g.reshape(x_meta.shape)},
+                params=("dims",), node_name=node_name)
+
+
+# PyTorch's nodes differ by what was asked for, which a printed tensor shows.
+_squeeze = _squeeze_record("squeeze", "SqueezeBackward0")
+_squeeze_one = _squeeze_record("squeeze_one", "SqueezeBackward1")
+_squeeze_several = _squeeze_record("squeeze_several", "SqueezeBackward2")
 
 
 @export("torch", "Tensor", inplace=False)
@@ -351,12 +358,10 @@ def squeeze(input, dim=None):  # noqa: A002
     """Axes of length one removed (all of them, or those in `dim`)."""
     ndim = len(input.shape)
     if dim is None:
-        dims = tuple(range(ndim))
-    elif isinstance(dim, (tuple, list)):
-        dims = tuple(wrap_dim(d, ndim) for d in dim)
-    else:
-        dims = (wrap_dim(dim, ndim),)
-    return _squeeze(input, dims=dims)
+        return _squeeze(input, dims=tuple(range(ndim)))
+    if isinstance(dim, (tuple, list)):
+        return _squeeze_several(input, dims=tuple(wrap_dim(d, ndim) for d in dim))
+    return _squeeze_one(input, dims=(wrap_dim(dim, ndim),))
 
 
 def _unsqueeze_rule(x, dim):

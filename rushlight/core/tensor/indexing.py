@@ -49,6 +49,7 @@ def split_index(self, index):
 
     Returns (view, [(axis of the view, index tensor), ...]).
     """
+    lone = isinstance(index, slice)
     if not isinstance(index, tuple):
         index = tuple(index) if _is_tuple_like(index) else (index,)
     index = tuple([_as_index_tensor(i) if isinstance(i, (list, tuple, np.ndarray, range)) else i
@@ -71,7 +72,7 @@ def split_index(self, index):
             tensors.append((axis, constant(np.zeros(1 if item else 0, np.int64))))
             axis += 1
         elif isinstance(item, slice):
-            view = _apply_slice(view, axis, item)
+            view = _apply_slice(view, axis, item, lone)
             axis += 1
         elif isinstance(item, Tensor):
             if item.ndim == 0 and item.dtype not in (dt.bool_, dt.uint8):
@@ -105,7 +106,7 @@ def _select(view, axis, position):
     return view.select(axis, position)
 
 
-def _apply_slice(view, axis, item):
+def _apply_slice(view, axis, item, lone):
     def number(x):
         return x if x is None else x.__index__()
     start, stop, step = number(item.start), number(item.stop), number(item.step)
@@ -114,8 +115,8 @@ def _apply_slice(view, axis, item):
         raise ValueError("step must be greater than zero (use tensor.flip(dim) to reverse)")
     size = view.shape[axis]
     begin, end, _ = slice(start, stop, step).indices(size)
-    if begin == 0 and end == size and step == 1:
-        return view
+    if begin == 0 and end == size and step == 1 and not lone:
+        return view     # what PyTorch omits too, beside other indices
     return slice_(view, axis, begin, end, step)
 
 
