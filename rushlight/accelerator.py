@@ -1,7 +1,4 @@
-"""`torch.accelerator` where there is none: programs ask, are told so, and go on with the CPU.
-
-    device = torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
-"""  # noqa: E501
+"""`torch.accelerator` where there is none: programs ask, are told so, and go on with the CPU."""
 
 from __future__ import annotations
 

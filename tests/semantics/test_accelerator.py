@@ -7,9 +7,7 @@ import rushlight as torch
 
 def test_the_usual_choice_of_a_device():
     chosen = (
-        torch.accelerator.current_accelerator().type
-        if torch.accelerator.is_available()
-        else "cpu"
+        torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
     )
     assert chosen == "cpu"
     assert torch.accelerator.device_count() == 0
