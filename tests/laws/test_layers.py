@@ -139,6 +139,7 @@ DOORS = {
     "rushlight.nn.parameter": {"rushlight.core.tensor"},
     "rushlight.multiprocessing.reductions": {"rushlight.core.base", "rushlight.core.tensor"},
     "rushlight.optim._pointwise": {"rushlight.core.ops", "rushlight.core.tensor"},
+    "rushlight.special": {"rushlight.core.tensor"},
     "rushlight.utils.data._utils": {"rushlight.core.runtime", "rushlight.core.tensor"},
 }
 

@@ -1,4 +1,4 @@
-"""Special functions that NumPy lacks, vectorised; float64 accurate, float32 in float32 where it pays.
+"""Special functions that NumPy lacks, vectorised; float64 accurate, float32 in float32 for erf.
 
 erf, erfc, erfcx: a polynomial in x^2 for |x| <= 1; elsewhere exp(x^2) erfc(x) (1 + 2x) as a
 polynomial in t = (x - K) / (x + K), K = 3.75: M. M. Shepherd and J. G. Laframboise, "Chebyshev

@@ -10,6 +10,7 @@ from __future__ import annotations
 FAMILIES = {
     "linalg": ("linalg_solve", "linalg_factors", "linalg_functions"),
     "fft": ("fourier", "short_time_fourier"),
+    "special": ("special_functions",),
 }
 
 TORCH = {
@@ -17,6 +18,7 @@ TORCH = {
               "inverse logdet lstsq lu lu_solve lu_unpack matrix_exp matrix_rank norm_except_dim "
               "nuclear_norm orgqr ormqr pinverse qr slogdet solve svd symeig triangular_solve",
     "fft": "istft stft",
+    "special": "i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma",
 }
 
 TENSOR = {
@@ -24,6 +26,7 @@ TENSOR = {
               "lu_solve matrix_exp nuclear_norm orgqr ormqr pinverse qr slogdet solve svd symeig "
               "triangular_solve",
     "fft": "istft stft",
+    "special": "i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma polygamma_",
 }
 
 FAMILY_OF = {name: family for family, names in TORCH.items() for name in names.split()}
