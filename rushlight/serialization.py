@@ -225,7 +225,8 @@ def _write_archive(file, root, data, storages, without_byte_order):
 
 _HELP = (
     "Weights only load failed. A .pt file can name any function to be called when it is read; "
-    "rushlight makes tensors and plain containers only, also with `weights_only=False`.\n\t"
+    "rushlight makes tensors and plain containers only, and the classes of modules that the "
+    "program has defined with `weights_only=False`.\n\t"
 )
 _HINT = (
     "\n\nIf you trust the file, allow the classes it needs. Better, save what they hold: "
@@ -233,14 +234,27 @@ _HINT = (
 )
 
 
+def _module_classes():
+    """The subclasses of nn.Module that exist now: making one runs nothing but the class's own."""
+    nn = sys.modules.get("rushlight.nn")
+    found, waiting = {}, [] if nn is None else [nn.Module]
+    while waiting:
+        kind = waiting.pop()
+        if kind not in found:
+            found[kind] = None
+            waiting += kind.__subclasses__()
+    return list(found)
+
+
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None, **options):
     """Read an object that `save` wrote, here or in PyTorch, from `f`, a path or a binary file.
 
     `map_location` says where storages go: a device or its name, a dict from the names in the file
     to others, or a function of (storage, location). `mmap=True` reads the tensors of a path when
-    they are used; changing them does not change the file. `weights_only` makes no difference:
-    no code of a file is ever run. Classes of the program's own are admitted by
-    `torch.serialization.add_safe_globals`.
+    they are used; changing them does not change the file. No code of a file is ever run: with
+    `weights_only=False` the classes of modules that the program has already defined or imported
+    are admitted, so that whole models are read. Other classes of the program's own are admitted
+    by `torch.serialization.add_safe_globals`.
 
     Raises `pickle.UnpicklingError` for a file that names anything else, or that is malformed;
     `RuntimeError` for a damaged archive or a device that is not there.
@@ -255,7 +269,8 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         raise ValueError(
             f"f must be a file path in order to use the mmap argument, got a {type(f).__name__}"
         )
-    with _opened_for_reading(f) as file:
+    admitted = _module_classes() if weights_only is False else ()
+    with _opened_for_reading(f) as file, safe_globals(admitted):
         try:
             if archive.looks_like_zip(file):
                 return _load_archive(file, restore, mmap, encoding)

@@ -88,7 +88,9 @@ def test_the_message_names_the_global_and_the_remedy():
     assert "torch.serialization.add_safe_globals([Custom])" in text
     assert "model.state_dict()" in text
     with pytest.raises(pickle.UnpicklingError, match="torch.nn.modules.linear.Linear"):
-        torch.load(RECORDED / "module.pt", weights_only=False)
+        torch.load(RECORDED / "module.pt", weights_only=True)
+    with pytest.raises(pickle.UnpicklingError, match="GLOBAL __main__.Custom was not an allowed"):
+        torch.load(RECORDED / "custom.pt", weights_only=False)
 
 
 class Point:
