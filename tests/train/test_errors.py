@@ -107,6 +107,7 @@ def test_corrupt_picture(capsys, tmp_path):
     broken.write_bytes((data / "train" / "bee" / "001.png").read_bytes()[:100])
     code, text = failure(capsys, "train", "--data", data, "--out", tmp_path / "run")
     assert code == 1 and str(broken) in text
+    assert not (tmp_path / "run").exists()
 
 
 def test_folder_without_pictures(capsys, tmp_path):

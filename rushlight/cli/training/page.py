@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from html import escape
+from pathlib import PurePath
 from typing import Any
 
 STYLE = """
@@ -34,14 +35,14 @@ PICTURES = (
 
 
 def run_page(
-    run_name: str,
+    run_path: str,
     config: dict[str, Any],
     summary: dict[str, Any],
     history: list[dict[str, Any]],
     pictures: dict[str, bytes],
 ) -> str:
     """Return the page. Every text is escaped; class names and paths may hold anything."""
-    options = config["options"]
+    options, run_name = config["options"], PurePath(run_path).name
     body = [
         f"<h1>{escape(run_name)}</h1>",
         f"<p>{escape(options['model'])} on {escape(options['data'])}, "
@@ -58,7 +59,7 @@ def run_page(
         if name == "confusion_matrix.png":
             body.append(_per_class(summary["per_class_accuracy"]))
     body.append("<h2>Configuration</h2>" + _table(options))
-    body.append(f"<pre>rushlight predict {escape(run_name)} picture.png</pre>")
+    body.append(f"<pre>rushlight predict {escape(run_path)} picture.png</pre>")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

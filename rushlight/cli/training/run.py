@@ -63,6 +63,7 @@ def train(
         raise Interrupted(_interruption(run)) from None
     finally:
         reporter.close()
+        _remove_if_empty(run)
     return run
 
 
@@ -75,7 +76,15 @@ class Interrupted(CommandError):
 def _interruption(run: Path) -> str:
     if (run / LAST).exists():
         return f"interrupted; continue with: rushlight train --resume {run}"
-    return f"interrupted before the first checkpoint; start again (folder {run} can be removed)"
+    return "interrupted before the first checkpoint; nothing was kept"
+
+
+def _remove_if_empty(run: Path) -> None:
+    """Leave no folder behind where the data could not be read, say."""
+    try:
+        run.rmdir()
+    except OSError:  # it holds a run
+        pass
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +230,7 @@ def _write_report(
         reporter.note(f"no pictures: {error.name} is missing; pip install 'rushlight[cli]'")
     for name, content in pictures.items():
         write_bytes_atomically(run / name, content)
-    page = run_page(run.name or str(run), config, summary, trainer.history, pictures)
+    page = run_page(str(run), config, summary, trainer.history, pictures)
     write_text_atomically(run / "report.html", page)
     reporter.note(
         f"test accuracy {summary['test_accuracy']:.2%}, "
