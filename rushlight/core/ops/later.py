@@ -11,6 +11,7 @@ FAMILIES = {
     "linalg": ("linalg_solve", "linalg_factors", "linalg_functions"),
     "fft": ("fourier", "short_time_fourier"),
     "special": ("special_functions",),
+    "further": ("further_names",),
 }
 
 TORCH = {
@@ -19,6 +20,10 @@ TORCH = {
               "nuclear_norm orgqr ormqr pinverse qr slogdet solve svd symeig triangular_solve",
     "fft": "istft stft",
     "special": "i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma",
+    "further": "binary_cross_entropy_with_logits cosine_embedding_loss detach detach_ fill fill_ "
+               "hinge_embedding_loss histogramdd kl_div margin_ranking_loss pca_lowrank "
+               "poisson_nll_loss resize_as_ svd_lowrank triplet_margin_loss "
+               "unsafe_split_with_sizes zero_",
 }
 
 TENSOR = {
@@ -27,6 +32,7 @@ TENSOR = {
               "triangular_solve",
     "fft": "istft stft",
     "special": "i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma polygamma_",
+    "further": "narrow_copy unsafe_chunk unsafe_split unsafe_split_with_sizes",
 }
 
 FAMILY_OF = {name: family for family, names in TORCH.items() for name in names.split()}

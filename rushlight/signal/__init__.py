@@ -1,0 +1,5 @@
+"""Signal processing: `torch.signal` has windows only."""
+
+from . import windows
+
+__all__ = ["windows"]
