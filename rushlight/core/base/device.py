@@ -23,6 +23,8 @@ class device:  # noqa: N801
         if not isinstance(device, str):
             raise TypeError(f"device(): argument 'type' must be str, not {type(device).__name__}")
         name, colon, number = device.partition(":")
+        if not name.replace("_", "").isalpha() or not name.islower():
+            raise RuntimeError(f"Invalid device string: '{device}'")
         if name not in _TYPES:
             raise RuntimeError(
                 f"Expected one of {', '.join(dict.fromkeys(_TYPES))} device type at start of "

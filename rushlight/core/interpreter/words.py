@@ -17,6 +17,8 @@ def _sign(x):
 
 def _floordiv(a, b):
     if np.result_type(a, b).kind in "iub":
+        if np.any(np.equal(b, 0)):
+            raise RuntimeError("ZeroDivisionError")
         return np.floor_divide(a, b)
     # C's algorithm, as PyTorch rounds it: fmod, then correct the quotient.
     mod = np.fmod(a, b)

@@ -21,7 +21,7 @@ def _no_bool_subtraction(x, y):
     if getattr(x, "dtype", None) is dt.bool_ and getattr(y, "dtype", None) is dt.bool_:
         raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not "
                            "supported. Use the `^` or `logical_xor()` operator instead.")
-    if dt.bool_ in (getattr(x, "dtype", None), getattr(y, "dtype", None)) and bool in (x, y):
+    if any(o is bool or getattr(o, "dtype", None) is dt.bool_ for o in (x, y)):
         raise RuntimeError("Subtraction, the `-` operator, with a bool tensor is not supported. "
                            "If you are trying to invert a mask, use the `~` or `logical_not()` "
                            "operator instead.")
@@ -98,16 +98,10 @@ def mul(input, other):  # noqa: A002
     return mul_op.call(input, other)
 
 
-def _floor_rule(x, y):
-    if any(getattr(o, "dtype", o) in (complex,) or getattr(getattr(o, "dtype", None),
-                                                           "is_complex", False) for o in (x, y)):
-        raise RuntimeError('"div_floor_cpu" not implemented for complex types')
-
-
 floor_divide_op = pointwise("div_floor", lambda w, x, y: w.floordiv(x, y),
                             {"x": lambda g: g * 0, "y": lambda g: g * 0}, inputs=TWO,
-                            node_name="DivBackward1")
-floor_divide_op.rule = _floor_rule
+                            node_name="DivBackward1",
+                            refuses={"b": "div_floor_cpu", "c": "div_floor_cpu"})
 
 
 def _trunc_div(w, x, y):

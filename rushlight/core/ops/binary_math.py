@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base import dtypes as dt
 from ..base.promotion import result_dtype
-from .arguments import not_implemented_for
+from .arguments import cpp_name, not_implemented_for
 from .arithmetic import _conj, mul_op
 from .record import export, pointwise
 
@@ -559,11 +559,11 @@ masked_fill_op = pointwise(
 def masked_fill(input, mask, value):  # noqa: A002
     """`value` where the bool `mask` holds, else `input`; the dtype stays `input`'s."""
     if mask.dtype is not dt.bool_:
-        raise RuntimeError("masked_fill only supports boolean masks, but got mask with dtype "
-                           f"{mask.dtype.name}")
+        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
+                           f"{cpp_name(mask.dtype)}")
     if hasattr(value, "ndim"):
         if value.ndim:
-            raise RuntimeError("masked_fill only supports a 0-dimensional value tensor, but got "
+            raise RuntimeError("masked_fill_ only supports a 0-dimensional value tensor, but got "
                                f"tensor with {value.ndim} dimension(s).")
         value = value.to(input.dtype)
     elif isinstance(value, complex) and not input.is_complex():

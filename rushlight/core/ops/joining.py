@@ -73,7 +73,7 @@ def cat(tensors, dim=0):
     """Tensors one after the other along an axis; dtypes are promoted."""
     tensors = _tensor_list("cat", tensors)
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
     for i, t in enumerate(tensors):
         if not t.shape:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")

@@ -29,12 +29,16 @@ def resolve_reduction(reduction, size_average=None, reduce=None):
 # Negative log-likelihood ---------------------------------------------------------------------
 
 
-def _nll_rule(x, target, weight, reduction, ignored, shape):
-    if x.dtype.category != 2:
-        raise not_implemented_for("nll_loss_out_frame", x.dtype)
+def _check_index_dtype(target):
     if target.dtype.name not in ("int64", "uint8"):
         raise RuntimeError("expected target dtype to be Long or Byte, but got "
                            f"{scalar_name(target.dtype)}")
+
+
+def _nll_rule(x, target, weight, reduction, ignored, shape):
+    if x.dtype.category != 2:
+        raise not_implemented_for("nll_loss_out_frame", x.dtype)
+    _check_index_dtype(target)
     if weight is not None and weight.dtype is not x.dtype:
         raise RuntimeError(f"expected scalar type {scalar_name(x.dtype)} but found "
                            f"{scalar_name(weight.dtype)}")
@@ -100,6 +104,7 @@ def _nll(x, target, weight, reduction, ignored):
     need_tensor(x, "nll_loss_nd", "input", 1)
     need_tensor(target, "nll_loss_nd", "target", 2)
     _check_target(x, target, weight)
+    _check_index_dtype(target)
     shape = tuple(target.shape) if len(x.shape) > 1 else ()
     _check_classes(target, x.shape[1] if len(x.shape) > 1 else x.shape[0], ignored)
     return nll_op(x, target, weight, reduction=reduction, ignored=int(ignored), shape=shape)[0]

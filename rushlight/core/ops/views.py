@@ -6,19 +6,24 @@ import operator
 
 from ..base import dtypes as dt
 from ..base.shapes import Meta, contiguous_strides, meta, wrap_dim
+from .arguments import scalar_name
 from .record import export, primitive, view
 
 
 def sizes_of(args, name="size"):
     """A shape given as one sequence or as several ints."""
-    if len(args) == 1 and not hasattr(args[0], "__index__"):
+    single = len(args) == 1 and not hasattr(args[0], "__index__")
+    if single:
         args = args[0]
     try:
         return tuple([operator.index(a) for a in args])
     except TypeError:
-        bad = next(a for a in args if not hasattr(a, "__index__"))
-        raise TypeError(f"{name} must be a sequence of ints, found element of type "
-                        f"{type(bad).__name__}") from None
+        if single and not isinstance(args, (list, tuple)):
+            raise TypeError(f"{name} (position 1) must be tuple of ints, not "
+                            f"{type(args).__name__}") from None
+        position, bad = next((i, a) for i, a in enumerate(args) if not hasattr(a, "__index__"))
+        raise TypeError(f"{name} failed to unpack the object at pos {position + 1} with error "
+                        f"\"type must be tuple of ints,but got {type(bad).__name__}\"") from None
 
 
 def infer_size(shape, numel):
@@ -30,7 +35,8 @@ def infer_size(shape, numel):
                 raise RuntimeError("only one dimension can be inferred")
             unknown = i
         elif size < 0:
-            raise RuntimeError(f"invalid shape dimension {size}")
+            raise RuntimeError(f"invalid shape dimension {size} at index {i} of shape "
+                               f"{list(shape)}")
         else:
             known *= size
     if unknown is None:
@@ -214,7 +220,8 @@ def _expand_rule(x, size):
     extra = len(size) - len(x.shape)
     if extra < 0:
         raise RuntimeError(
-            f"expand({x!r}, size={list(size)}): the number of sizes provided ({len(size)}) must be "
+            f"expand(torch.{scalar_name(x.dtype)}Tensor{{{list(x.shape)}}}, size={list(size)}): "
+            f"the number of sizes provided ({len(size)}) must be "
             f"greater or equal to the number of dimensions in the tensor ({len(x.shape)})")
     shape, strides = [], []
     for i, want in enumerate(size):

@@ -88,10 +88,10 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
                          "materialize_grads=True, but got: allow_unused=False.")
     allow_unused = materialize_grads if allow_unused is None else allow_unused
     inputs = (inputs,) if isinstance(inputs, TENSOR[0]) else tuple(inputs)
+    roots, grads = _roots_and_grads(outputs, grad_outputs, create_graph)
     for tensor in inputs:
         if not tensor.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    roots, grads = _roots_and_grads(outputs, grad_outputs, create_graph)
     retain_graph = create_graph if retain_graph is None else retain_graph
     found = run_backward(roots, grads, retain_graph, create_graph, inputs, accumulate=False)
     for i, gradient in enumerate(found):
@@ -99,7 +99,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
             if materialize_grads:
                 found[i] = inputs[i].new_zeros(inputs[i].shape)
             elif not allow_unused:
-                raise RuntimeError("One of the differentiated Tensors appears to not have been "
+                raise RuntimeError(f"The differentiated Tensor at index {i} appears to not have been "
                                    "used in the graph. Set allow_unused=True if this is the "
                                    "desired behavior.")
     return tuple(found)

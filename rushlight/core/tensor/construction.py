@@ -51,6 +51,8 @@ def _size(size, name="empty"):
     size = sizes_of(size, f"{name}(): argument 'size'")
     for s in size:
         if s < 0:
+            if name == "zeros":
+                raise RuntimeError("zeros: Dimension size must be non-negative.")
             raise RuntimeError(f"Trying to create tensor with negative dimension {s}: "
                                f"{list(size)}")
     return size

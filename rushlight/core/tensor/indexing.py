@@ -56,6 +56,8 @@ def split_index(self, index):
                    for i in index])
     consumed = _consumed(index)
     if consumed > self.ndim:
+        if not self.ndim and isinstance(index[0], slice):
+            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
         raise IndexError(_TOO_MANY.format(self.ndim))
     view, axis, tensors = self, 0, []
     seen_ellipsis = False
@@ -84,7 +86,7 @@ def split_index(self, index):
             if item.dtype in (dt.bool_, dt.uint8):
                 axis, view = _apply_mask(view, axis, item, tensors)
             else:
-                if item.dtype not in (dt.int64, dt.int32, dt.int16, dt.int8):
+                if item.dtype not in (dt.int64, dt.int32):
                     raise IndexError("tensors used as indices must be long, int, byte or bool "
                                      "tensors")
                 tensors.append((axis, item if item.dtype is dt.int64 else item.long()))
@@ -114,9 +116,9 @@ def _apply_slice(view, axis, item, lone):
     if step <= 0:
         raise ValueError("step must be greater than zero (use tensor.flip(dim) to reverse)")
     size = view.shape[axis]
-    begin, end, _ = slice(start, stop, step).indices(size)
-    if begin == 0 and end == size and step == 1 and not lone:
+    if not lone and not start and (stop is None or stop >= size) and step == 1:
         return view     # what PyTorch omits too, beside other indices
+    begin, end, _ = slice(start, stop, step).indices(size)
     return slice_(view, axis, begin, end, step)
 
 
@@ -188,6 +190,8 @@ def setitem(self, index, value):
         return
     _checked_early(view, tensors)
     if value.dtype is not self.dtype:
+        if value.numel() == 1 and _has_one_mask(index):
+            value = value.reshape(())
         if value.ndim:
             raise RuntimeError("Index put requires the source and destination dtypes match, got "
                                f"{_scalar_name(self)} for the destination and "
@@ -198,6 +202,18 @@ def setitem(self, index, value):
     wanted = indexed_shape(view.shape, dims, [t.shape for _, t in tensors])[0]
     value = _strip_ones(value, len(wanted))
     view._become(index_put_op(view, value, *padded, dims=dims, accumulate=False), "index_put")
+
+
+def _has_one_mask(index):
+    """Whether a bool mask is the only tensor of an index: one element then fills, of any dtype."""
+    if not isinstance(index, tuple):
+        index = tuple(index) if _is_tuple_like(index) else (index,)
+    found = [i for i in index if isinstance(i, (list, tuple, np.ndarray, Tensor))]
+    if len(found) != 1:
+        return False
+    if isinstance(found[0], (list, tuple)):
+        return bool(found[0]) and all(isinstance(i, bool) for i in found[0])
+    return found[0].dtype in (dt.bool_, np.bool_)
 
 
 def _refuse_complex(self):

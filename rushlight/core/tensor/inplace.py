@@ -74,6 +74,13 @@ _NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input"
                 "x2": "other"}
 
 
+def _need_tensor(name, args):
+    """What was really wrong when a function meets an argument without a tensor's attributes."""
+    if args and isinstance(args[0], (bool, int, float, complex, str, list, tuple, dict)):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not "
+                        f"{type(args[0]).__name__}") from None
+
+
 def public_function(export):
     """The function as published: with ``out=`` where it has one, and NumPy's argument names."""
     function = export.function
@@ -87,6 +94,9 @@ def public_function(export):
                 if renamed.keys() == kwargs.keys() or len(renamed) != len(kwargs):
                     raise
                 result = function(*args, **renamed)
+            except AttributeError:
+                _need_tensor(name, args)
+                raise
             return result if out is None else write_out(out, result, name)
     else:
         def made(*args, **kwargs):
@@ -97,6 +107,9 @@ def public_function(export):
                 if renamed.keys() == kwargs.keys() or len(renamed) != len(kwargs):
                     raise
                 return function(*args, **renamed)
+            except AttributeError:
+                _need_tensor(name, args)
+                raise
     functools.update_wrapper(made, function)
     made.__name__ = made.__qualname__ = name
     made.__module__ = "torch"

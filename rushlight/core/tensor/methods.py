@@ -135,8 +135,8 @@ def pin_memory(self, device=None):
 def copy_(self, src, non_blocking=False):
     """Copy `src`, broadcast and cast, into this tensor."""
     if not isinstance(src, Tensor):
-        import rushlight
-        src = rushlight.as_tensor(src, dtype=self.dtype)
+        raise TypeError("copy_(): argument 'other' (position 1) must be Tensor, not "
+                        f"{type(src).__name__}")
     self._check_writable_by_autograd()
     m = self._meta
     if src._meta.shape != m.shape:
@@ -352,11 +352,11 @@ def _operators():
         python = {"div": "truediv"}.get(name, name)
         setattr(Tensor, f"__i{python}__", in_place(name + "_"))
     Tensor.__neg__ = lambda self: self.neg()
-    Tensor.__pos__ = lambda self: self
+    Tensor.__pos__ = _positive
+    Tensor.__invert__ = _inverted
     Tensor.__abs__ = lambda self: self.abs()
     Tensor.__matmul__ = lambda self, other: self.matmul(other)
     Tensor.__rmatmul__ = lambda self, other: other.matmul(self)
-    Tensor.__invert__ = lambda self: self.bitwise_not()
     Tensor.__pow__ = lambda self, other: self.pow(other)
     Tensor.__rpow__ = lambda self, other: _module().pow(other, self)
     Tensor.__mod__ = lambda self, other: self.remainder(other)
@@ -375,6 +375,19 @@ def _operators():
         setattr(Tensor, f"__i{name}__", in_place(long + "_"))
     for name, long in (("pow", "pow_"), ("mod", "remainder_"), ("floordiv", "floor_divide_")):
         setattr(Tensor, f"__i{name}__", in_place(long))
+
+
+def _positive(self):
+    if self.dtype is dt.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
+def _inverted(self):
+    if self.dtype.category > 1:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type "
+                        "tensors")
+    return self.bitwise_not()
 
 
 def _not_implemented_for(function, name):

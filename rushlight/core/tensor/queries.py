@@ -110,6 +110,9 @@ def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):  # noqa: A0
 
 def equal(input, other):  # noqa: A002
     """Whether both have the same shape and the same elements."""
+    if not isinstance(other, Tensor):
+        raise TypeError("equal(): argument 'other' (position 2) must be Tensor, not "
+                        f"{type(other).__name__}")
     if input.shape != other.shape:
         return False
     return bool(np.array_equal(input._array(), other._array()))

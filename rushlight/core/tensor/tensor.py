@@ -604,13 +604,21 @@ def _copy_state(source, target):
 
 
 def _own(gradient, wanted):
-    """A gradient as a tensor of its own: values are immutable, so nothing is copied."""
+    """A gradient as a tensor of its own, laid out as its leaf: values are immutable, so nothing
+    is copied where the layouts agree."""
     if gradient._storage.exposed is not None:
         return gradient.detach().clone()
     m = gradient._meta
-    if m.dense:
-        return wrap(value_of(gradient), m)
-    fresh = meta(m.dtype, m.shape)
+    if m.strides == wanted.strides:
+        if m.dense:
+            return wrap(value_of(gradient), m)
+        fresh = meta(m.dtype, m.shape)
+    elif wanted.dense:
+        fresh = meta(m.dtype, m.shape, wanted.strides)
+        if fresh.contiguous and m.contiguous:
+            return wrap(value_of(gradient), m)
+    else:
+        fresh = meta(m.dtype, m.shape)
     return wrap(gradient._copy_on(fresh), fresh)
 
 
