@@ -18,7 +18,7 @@ add_scaled = pointwise(
 
 
 def _no_bool_subtraction(x, y):
-    if getattr(x, "dtype", None) is dt.bool_ and getattr(y, "dtype", None) is dt.bool_:
+    if all(o is bool or getattr(o, "dtype", None) is dt.bool_ for o in (x, y)):
         raise RuntimeError("Subtraction, the `-` operator, with two bool tensors is not "
                            "supported. Use the `^` or `logical_xor()` operator instead.")
     if any(o is bool or getattr(o, "dtype", None) is dt.bool_ for o in (x, y)):
@@ -80,6 +80,7 @@ def sub(input, other, *, alpha=1):  # noqa: A002
     """``input - alpha * other``, elementwise with broadcasting."""
     if type(alpha) is int and alpha == 1:
         return sub_op.call(input, other)
+    _no_bool_subtraction(*[o if hasattr(o, "dtype") else type(o) for o in (input, other)])
     _check_alpha(input, other, alpha)
     return sub_scaled(input, other, alpha)
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.shapes import broadcast_shapes, meta
+from .arguments import cpp_name, scalar_name
 from .record import export, primitive
 
 
 def same_dtype(name, a, b):
     """PyTorch's refusal to promote in contractions."""
-    if a.dtype is not b.dtype:
-        short = {"float32": "float", "float64": "double", "float16": "c10::Half",
-                 "bfloat16": "c10::BFloat16", "int64": "long", "int32": "int",
-                 "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}
-        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: "
-                           f"{short.get(a.dtype.name, a.dtype.name)} != "
-                           f"{short.get(b.dtype.name, b.dtype.name)}")
+    if a.dtype is b.dtype:
+        return
+    long_names = scalar_name(a.dtype), scalar_name(b.dtype)
+    if name == "addmm":
+        text = "mat1 and mat2 must have the same dtype, but got {} and {}".format(*long_names)
+    elif name == "bmm":
+        text = "expected scalar type {} but found {}".format(*long_names)
+    elif name == "mv":
+        text = "addmv input tensors must have the same dtype, but got {1}, {0}, and {1}".format(
+            *long_names)
+    else:
+        text = (f"expected m1 and m2 to have the same dtype, but got: {cpp_name(a.dtype)} != "
+                f"{cpp_name(b.dtype)}")
+    raise RuntimeError(text)
 
 
 def _mm_rule(x, y):
@@ -62,7 +70,7 @@ def _dot_rule(x, y):
                            "tensors")
     if x.dtype is not y.dtype:
         raise RuntimeError(f"dot : expected both vectors to have same dtype, but found "
-                           f"{x.dtype.name} and {y.dtype.name}")
+                           f"{scalar_name(x.dtype)} and {scalar_name(y.dtype)}")
     if x.shape != y.shape:
         raise RuntimeError(f"inconsistent tensor size, expected tensor [{x.shape[0]}] and src "
                            f"[{y.shape[0]}] to have the same number of elements, but got "

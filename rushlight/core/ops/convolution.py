@@ -17,6 +17,7 @@ from .arguments import (
     need_tensor,
     not_implemented_for,
     numbers,
+    scalar_name,
 )
 from .record import export, primitive
 
@@ -30,9 +31,9 @@ def _sum_over_all_but_channels(g):
 
 
 def _check_types(x, weight, bias):
-    if x.dtype is not weight.dtype:
-        raise RuntimeError(f"Input type ({cpp_name(x.dtype)}) and weight type "
-                           f"({cpp_name(weight.dtype)}) should be the same")
+    if x.dtype is not weight.dtype and (bias is None or bias.dtype is x.dtype):
+        raise RuntimeError(f"expected scalar type {scalar_name(x.dtype)} but found "
+                           f"{scalar_name(weight.dtype)}")
     if bias is not None and bias.dtype is not x.dtype:
         raise RuntimeError(f"Input type ({cpp_name(x.dtype)}) and bias type "
                            f"({cpp_name(bias.dtype)}) should be the same")

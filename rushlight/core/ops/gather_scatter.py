@@ -11,7 +11,7 @@ from .record import export, primitive
 
 def _need_integers(name, index):
     if index.dtype not in (dt.int64, dt.int32) and index.numel():
-        raise RuntimeError(f"{name}(): Expected dtype int64 for index")
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
 
 
 def _need_int64(name, index):
@@ -492,8 +492,8 @@ def index_fill(input, dim, index, value):  # noqa: A002
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not "
                            "supported")
     if hasattr(value, "ndim") and value.ndim:
-        raise RuntimeError("Only supports 0-dimension value tensor but got value tensor with "
-                           f"{value.ndim} dimension(s).")
+        raise RuntimeError("index_fill_ only supports a 0-dimensional value tensor, but got tensor "
+                           f"with {value.ndim} dimension(s).")
     return index_fill_op(input, index, value, dim=wrap_dim(dim, input.ndim))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.shapes import meta
-from .arguments import need_tensor
+from .arguments import need_tensor, scalar_name
 from .contraction import mm_op, same_dtype
 from .record import export, primitive
 
@@ -28,10 +28,12 @@ def _rule(bias, x, weight):
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({_count(x.shape[:-1])}x{features} and "
             f"{inputs}x{1 if outputs is None else outputs})")
-    same_dtype("linear", x, weight)
+    same_dtype("mm" if bias is None else "addmm", x, weight)
     shape = x.shape[:-1] if outputs is None else (*x.shape[:-1], outputs)
     if bias is not None:
-        same_dtype("linear", x, bias)
+        if bias.dtype is not x.dtype:
+            raise RuntimeError("self and mat2 must have the same dtype, but got "
+                               f"{scalar_name(bias.dtype)} and {scalar_name(weight.dtype)}")
         if any(b not in (1, s) for b, s in zip(bias.shape[::-1], shape[::-1])) \
                 or len(bias.shape) > len(shape):
             axis = next((i for i, (b, s) in enumerate(zip(bias.shape[::-1], shape[::-1]))

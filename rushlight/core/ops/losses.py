@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .activations import log_sigmoid_op
+from .arguments import scalar_name
 from .record import composite, export, pointwise
 
 
@@ -184,12 +185,18 @@ def huber_loss(input, target, reduction, delta):  # noqa: A002
 @export("losses")
 def binary_cross_entropy(input, target, weight, reduction):  # noqa: A002
     """-(y log x + (1 - y) log(1 - x)) weight, reduced."""
+    if target.dtype is not input.dtype:
+        raise RuntimeError(f"Found dtype {scalar_name(target.dtype)} but expected "
+                           f"{scalar_name(input.dtype)}")
     return bce_op(input, target, weight, reduction=reduction)
 
 
 @export("losses")
 def binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction):  # noqa: A002
     """`binary_cross_entropy` of sigmoid(x), reduced."""
+    if target.dtype.category < input.dtype.category:
+        raise RuntimeError(f"result type {scalar_name(input.dtype)} can't be cast to the desired "
+                           f"output type {scalar_name(target.dtype)}")
     return bce_logits_op(input, target, weight, pos_weight, reduction=reduction)
 
 

@@ -16,6 +16,8 @@ from .record import export, pointwise, primitive
 def _statistics_dtype(x, *parameters):
     """float32 where a half input comes with float32 parameters, else the input's own."""
     given = [p.dtype for p in parameters if p is not None]
+    if not x.dtype.half and any(d is not x.dtype for d in given):
+        raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
     return dt.float32 if x.dtype.half and dt.float32 in given else x.dtype
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..base import dtypes as dt
 from ..base.shapes import broadcast_shapes, meta, wrap_dim
+from .arguments import scalar_name
 from .contraction import _h, bmm_op, mm_op, same_dtype
 from .record import export, primitive
 
@@ -23,7 +24,7 @@ def _addmm_rule(bias, x, y, beta, alpha):
     same_dtype("addmm", x, y)
     if bias.dtype is not x.dtype:
         raise RuntimeError("self and mat2 must have the same dtype, but got "
-                           f"{bias.dtype.name} and {y.dtype.name}")
+                           f"{scalar_name(bias.dtype)} and {scalar_name(y.dtype)}")
     shape = (x.shape[0], y.shape[1])
     if broadcast_shapes(bias.shape, shape) != shape:
         raise RuntimeError(f"The expanded size of the tensor ({shape[-1]}) must match the existing "
@@ -253,9 +254,9 @@ def einsum(*args):
             n = operand.shape[i]
             if sizes.setdefault(name, n) != n:
                 if 1 not in (n, sizes[name]):
-                    raise RuntimeError(f"einsum(): operands do not broadcast with remapped shapes "
-                                       f"[original->remapped]: subscript {name} has sizes "
-                                       f"{sizes[name]} and {n}")
+                    raise RuntimeError(f"einsum(): subscript {name} has size {n} for operand "
+                                       f"{len(parts)} which does not broadcast with previously "
+                                       f"seen size {sizes[name]}")
                 sizes[name] = max(n, sizes[name])
         parts.append((operand, names))
     current, names = parts[0]

@@ -182,6 +182,8 @@ def _arg_extremum(name, largest):
 
     def function(input, dim=None, keepdim=False):  # noqa: A002
         _no_complex(name, input)
+        if input.dtype is dt.bool_:
+            raise RuntimeError(f"{name}(): does not support bool input")
         if dim is None and input.numel() == 0:
             raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() "
                              "== 0. Specify the reduction dim with the 'dim' argument.")

@@ -212,7 +212,8 @@ std_op = primitive(
 
 def _spread_arguments(name, input, dim, unbiased, correction, keepdim):  # noqa: A002
     if input.dtype.category < 2:
-        raise RuntimeError(f"{name} only support floating point and complex dtypes")
+        what = name if name.endswith("_mean") else "std and var"
+        raise RuntimeError(f"{what} only support floating point and complex dtypes")
     if isinstance(dim, bool):        # var(x, unbiased)
         dim, unbiased = None, dim
     if unbiased is not None:

@@ -120,6 +120,9 @@ def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=Fa
 def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None,
          requires_grad=False, pin_memory=False):
     """A tensor of one value; the dtype follows the value unless given."""
+    if isinstance(size, int):
+        raise TypeError("full(): argument 'size' (position 1) must be tuple of ints, not "
+                        f"{type(size).__name__}")
     if isinstance(fill_value, TENSOR[0]):
         dtype = fill_value.dtype if dtype is None else dtype
         fill_value = fill_value.item()

@@ -134,6 +134,8 @@ def pin_memory(self, device=None):
 @method
 def copy_(self, src, non_blocking=False):
     """Copy `src`, broadcast and cast, into this tensor."""
+    if isinstance(src, (bool, int, float, complex)):
+        return self.fill_(src)
     if not isinstance(src, Tensor):
         raise TypeError("copy_(): argument 'other' (position 1) must be Tensor, not "
                         f"{type(src).__name__}")
