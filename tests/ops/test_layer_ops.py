@@ -188,7 +188,7 @@ ERRORS = [
      "Calculated padded input size per channel: (8 x 8). Kernel size: (9 x 9). Kernel size can't "
      "be greater than actual input size"),
     (lambda: F.conv2d(X4.double(), torch.ones(2, 3, 3, 3)), RuntimeError,
-     "Input type (double) and weight type (float) should be the same"),
+     "expected scalar type Double but found Float"),
     (lambda: F.conv2d(torch.ones(8, 8), torch.ones(2, 3, 3, 3)), RuntimeError,
      "Expected 3D (unbatched) or 4D (batched) input to conv2d, but got input of size: [8, 8]"),
     (lambda: F.conv2d(X4, torch.ones(2, 3, 3, 3), stride=2, padding="same"), RuntimeError,
