@@ -12,7 +12,7 @@ def _fma(a, b, c):
 
 
 def _sign(x):
-    return np.sign(x)
+    return x if np.asarray(x).dtype.kind == "b" else np.sign(x)
 
 
 def _floordiv(a, b):
@@ -61,7 +61,7 @@ class NumpyWords:
     lgamma, digamma = staticmethod(special.lgamma), staticmethod(special.digamma)
     hypot, copysign, nextafter = np.hypot, np.copysign, np.nextafter
     isnan, isinf, isfinite, signbit = np.isnan, np.isinf, np.isfinite, np.signbit
-    real, imag, conj = np.real, np.imag, np.conjugate
+    real, imag, conj = staticmethod(np.real), staticmethod(np.imag), np.conjugate
 
     @staticmethod
     def rsqrt(x):

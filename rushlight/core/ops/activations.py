@@ -137,7 +137,8 @@ def _mish_backward(g, x):
     return g * (t + x * x.sigmoid() * (1 - t * t))
 
 
-mish_op = _activation("mish", _mish_body, {"x": _mish_backward}, "mish_cpu", numpy=_mish_kernel)
+mish_op = _activation("mish", _mish_body, {"x": _mish_backward}, "mish_cpu", numpy=_mish_kernel,
+                      bound=4)   # three functions deep
 hardsigmoid_op = _activation(
     "hardsigmoid", lambda w, x: w.div(w.minimum(w.maximum(w.add(x, 3), 0), 6), 6),
     {"x": lambda g, x: _where((x > -3).logical_and(x < 3), g * (1 / 6), 0)}, "hardsigmoid_cpu",

@@ -331,8 +331,14 @@ def _logaddexp_kernel(x, y):
     return np.logaddexp(x, y)
 
 
-logaddexp = _two("logaddexp", lambda w, x, y: w.add(w.maximum(x, y), w.log1p(w.exp(w.neg(
-    w.abs(w.sub(x, y)))))),
+def _logaddexp_body(w, x, y):
+    first = w.ge(w.real(x), w.real(y))
+    top, low = w.select(first, x, y), w.select(first, y, x)
+    return w.select(w.eq(x, y), w.add(x, math.log(2)),
+                    w.add(top, w.log1p(w.exp(w.sub(low, top)))))
+
+
+logaddexp = _two("logaddexp", _logaddexp_body,
     {"x": lambda g, x, out: g * _conj((x - out).exp()),
      "y": lambda g, y, out: g * _conj((y - out).exp())}, _logaddexp_kernel, "float",
     inplace=False, refuses=dict.fromkeys("bi", "logaddexp_cpu"))
@@ -366,7 +372,8 @@ def _heaviside_types(x, y):
     return common, common
 
 
-heaviside = _two("heaviside", lambda w, x, y: w.select(w.eq(x, 0), y, w.cast(w.gt(x, 0), y)), None,
+heaviside = _two("heaviside", lambda w, x, y: w.select(
+    w.eq(x, 0), y, w.select(w.gt(x, 0), 1, 0)), None,
                  lambda x, y: np.where(x == 0, y, (x > 0).astype(y.dtype)), _heaviside_types,
                  refuses={"c": (RuntimeError,
                                 "heaviside is not yet implemented for complex tensors.")})
@@ -427,8 +434,9 @@ bitwise_left_shift = _bits("bitwise_left_shift", lambda w, x, y: w.shift_left(x,
                            _shift_left_kernel, "lshift_cpu", "bfc")
 bitwise_right_shift = _bits("bitwise_right_shift", lambda w, x, y: w.shift_right(x, y),
                             _shift_right_kernel, "rshift_cpu", "bfc")
-gcd = _bits("gcd", lambda w, x, y: w.mod(x, y), np.gcd, refused="bfc")
-lcm = _bits("lcm", lambda w, x, y: w.mod(x, y), np.lcm, refused="bfc")
+# Euclid's algorithm is a loop, which the words cannot say: NumPy's form alone.
+gcd = _bits("gcd", None, np.gcd, refused="bfc")
+lcm = _bits("lcm", None, np.lcm, refused="bfc")
 
 # ---- complex --------------------------------------------------------------------------------
 

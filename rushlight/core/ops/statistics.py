@@ -16,7 +16,8 @@ from .reductions import reduced_shape, spread, wrap_dims
 
 def _prod_kernel(x, dim, keepdim, dtype):
     x = x if dtype.half else x.astype(dtype.np, copy=False)
-    return np.multiply.reduce(x, axis=dim, keepdims=keepdim) if dim != () else x
+    reduce = np.logical_and if dtype is dt.bool_ else np.multiply
+    return reduce.reduce(x, axis=dim, keepdims=keepdim) if dim != () else x
 
 
 def _prod_backward(g, x, out, dim, keepdim):
@@ -258,7 +259,7 @@ def _norm_kernel(x, dim, keepdim, order, dtype):
     if order == -math.inf:
         return np.min(size, axis=dim, keepdims=keepdim)
     if order == 0:
-        return np.sum(size != 0, axis=dim, keepdims=keepdim)
+        return np.sum(size != 0, axis=dim, keepdims=keepdim, dtype=size.dtype)
     if order == 1:
         return np.sum(size, axis=dim, keepdims=keepdim)
     if order == 2:
@@ -534,7 +535,10 @@ def _steps(x, y, dim):
     return x.narrow(dim, 1, n - 1) - x.narrow(dim, 0, n - 1)
 
 
-export("torch", name="trapz")(lambda y, x=None, *, dx=None, dim=-1: trapezoid(y, x, dx=dx, dim=dim))
+@export("torch")
+def trapz(y, x=None, *, dx=None, dim=-1):
+    """The older name of `trapezoid`."""
+    return trapezoid(y, x, dx=dx, dim=dim)
 
 
 @export("torch")

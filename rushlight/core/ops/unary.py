@@ -40,7 +40,8 @@ sigmoid = export_unary(pointwise(
 tanh = export_unary(pointwise("tanh", lambda w, x: w.tanh(x),
                               {"x": lambda g, out: g * _conj(1 - out * out)},
                               promotion="float", numpy=np.tanh))
-conj_op = pointwise("conj", lambda w, x: w.conj(x), {"x": lambda g: _conj(g)}, numpy=np.conjugate)
+conj_op = pointwise("conj", lambda w, x: w.conj(x), {"x": lambda g: _conj(g)},
+                    numpy=lambda x: np.conjugate(x) if x.dtype.kind == "c" else x)
 abs_op = export_unary(pointwise("abs", lambda w, x: w.abs(x), {"x": lambda g, x: g * x.sgn()},
                                 promotion="real", numpy=np.abs, kinks=(0,),
                                 refuses={"b": "abs_cpu"}),

@@ -118,7 +118,14 @@ def _rounding(name, body, numpy, derivative=None):
 floor = _rounding("floor", lambda w, x: w.floor(x), np.floor)
 ceil = _rounding("ceil", lambda w, x: w.ceil(x), np.ceil)
 trunc = _rounding("trunc", lambda w, x: w.trunc(x), np.trunc)
-export("torch", "Tensor", name="fix", inplace=True, out=True)(lambda input: trunc.call(input))
+
+
+@export("torch", "Tensor", inplace=True, out=True)
+def fix(input):  # noqa: A002
+    """The integer part, as `trunc`."""
+    return trunc.call(input)
+
+
 round_op = pointwise("round", lambda w, x: w.round(x), {"x": _zero},
                      numpy=lambda x: np.rint(x) if x.dtype.kind == "f" else x,
                      refuses={"b": "round_vml_cpu", "c": "round_vml_cpu"})
@@ -178,7 +185,7 @@ def _sgn_gradient(g, x, out):
 
 
 sgn = export_unary(pointwise("sgn", lambda w, x: w.sign(x), {"x": _sgn_gradient},
-                             numpy=_sgn_kernel))
+                             numpy=_sgn_kernel, bound=4))  # z / |z|: two roundings each part
 
 
 def _classify(name, body, numpy, aliases=(), **facts):
