@@ -175,3 +175,17 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):  # noqa
             shape[d] = -1
             hist = hist / line.diff().reshape(shape)
     return _HISTOGRAMDD((hist, tuple(edges)))
+
+
+# ---- names that are known and missing -----------------------------------------------------------
+
+def _missing(name):
+    def refuse(*_, **__):
+        raise NotImplementedError(f"torch.{name} is not implemented in rushlight")
+    refuse.__name__ = refuse.__qualname__ = name
+    refuse.__doc__ = f"Not implemented: torch.{name} raises NotImplementedError."
+    export("torch")(refuse)
+
+
+for _name in ("from_file", "hash_tensor", "lobpcg", "segment_reduce", "while_loop"):
+    _missing(_name)

@@ -21,9 +21,9 @@ TORCH = {
     "fft": "istft stft",
     "special": "i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma",
     "further": "binary_cross_entropy_with_logits cosine_embedding_loss detach detach_ fill fill_ "
-               "hinge_embedding_loss histogramdd kl_div margin_ranking_loss pca_lowrank "
-               "poisson_nll_loss resize_as_ svd_lowrank triplet_margin_loss "
-               "unsafe_split_with_sizes zero_",
+               "from_file hash_tensor hinge_embedding_loss histogramdd kl_div lobpcg "
+               "margin_ranking_loss pca_lowrank poisson_nll_loss resize_as_ segment_reduce "
+               "svd_lowrank triplet_margin_loss unsafe_split_with_sizes while_loop zero_",
 }
 
 TENSOR = {

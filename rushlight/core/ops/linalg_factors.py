@@ -175,6 +175,12 @@ def orgqr(input, input2):  # noqa: A002
 def ormqr(input, tau, other, left=True, transpose=False):  # noqa: A002
     """The product of `other` with the whole Q of a QR decomposition (see `geqrf`)."""
     import rushlight
+    if input.ndim < 2:
+        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
+    side = other.shape[-2 if left else -1]
+    if tau.shape[-1] > input.shape[-1] or input.shape[-2] != side:
+        raise RuntimeError("torch.ormqr: tau.shape[-1] must be equal to min(other.shape["
+                           f"{-2 if left else -1}], input.shape[-1])")
     m = input.shape[-2]
     padded = rushlight.nn.functional.pad(input, (0, m - input.shape[-1]))
     q = _householder_again(padded, tau)

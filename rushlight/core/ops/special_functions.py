@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
+from .arguments import need_tensor
 from .record import EXPORTS, export, pointwise
 
 
@@ -141,6 +142,8 @@ def _incomplete(name, sign, alias):
                    numpy=_kernel(SPECIAL, name))
 
     def function(input, other):  # noqa: A002
+        need_tensor(input, name, "input", 1)
+        need_tensor(other, name, "other", 2)
         return op.call(input, other)
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The regularised incomplete gamma function torch.{name}."
