@@ -104,3 +104,9 @@ def test_a_gradient_has_the_strides_of_its_leaf():
 
 def test_copy_takes_a_number():
     assert torch.zeros(2).copy_(3).tolist() == [3.0, 3.0]
+
+
+def test_factories_take_their_shape_by_name():
+    for name in ("zeros", "ones", "empty", "rand", "randn"):
+        assert getattr(torch, name)(size=(2, 3)).shape == (2, 3)
+    assert torch.ones(1).new_zeros(size=(2,)).shape == (2,)

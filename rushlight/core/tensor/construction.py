@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 
 import numpy as np
@@ -64,6 +65,17 @@ def filled(size, value, dtype):
     return constant(np.full(m.shape, value, m.np), m)
 
 
+def takes_size(function):
+    """Let a factory of ``*size`` take its shape as ``size=`` too."""
+    @functools.wraps(function)
+    def factory(*args, **options):
+        if "size" in options:
+            args = (*args, options.pop("size"))
+        return function(*args, **options)
+    return factory
+
+
+@takes_size
 def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
           pin_memory=False, memory_format="contiguous_format"):
     """An uninitialised tensor (rushlight's are zero)."""
@@ -103,6 +115,7 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
     return _finish(alias(flat._storage, m), requires_grad, device)
 
 
+@takes_size
 def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
           pin_memory=False):
     """A tensor of zeros."""
@@ -110,6 +123,7 @@ def zeros(*size, out=None, dtype=None, layout=None, device=None, requires_grad=F
     return _into(out, made) if out is not None else _finish(made, requires_grad, device)
 
 
+@takes_size
 def ones(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
          pin_memory=False):
     """A tensor of ones."""

@@ -17,7 +17,7 @@ from ..ops import random as ops
 from ..ops.arguments import cpp_name, need_tensor, not_implemented_for, scalar_name
 from ..ops.record import export
 from ..trace.value import STATE
-from .construction import _dtype, _finish, _into, _size
+from .construction import _dtype, _finish, _into, _size, takes_size
 from .dispatch import constant
 from .generator import generator_of
 from .random_range import checked_range, from_minimum
@@ -59,6 +59,7 @@ def _order(m):
 
 
 @export("torch")
+@takes_size
 def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None,
          requires_grad=False, pin_memory=False):  # fmt: skip
     """Uniform numbers in [0, 1): ``rand(2, 3)``. Complex dtypes: both parts so."""
@@ -69,6 +70,7 @@ def rand(*size, generator=None, out=None, dtype=None, layout=None, device=None,
 
 
 @export("torch")
+@takes_size
 def randn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
           requires_grad=False, pin_memory=False):  # fmt: skip
     """Standard normal numbers: ``randn(2, 3)``. Complex dtypes: variance 1 in all."""
