@@ -57,7 +57,7 @@ class Gamma(ExponentialFamily):
     def cdf(self, value):
         if self._validate_args:
             self._validate_sample(value)
-        raise NotImplementedError("Gamma.cdf: torch.special.gammainc is not there yet")
+        return rushlight.special.gammainc(self.concentration, self.rate * value)
 
     @property
     def _natural_params(self):

@@ -73,3 +73,17 @@ class OneHotCategorical(Distribution):
         values = rushlight.eye(count, dtype=self.probs.dtype, device=self.probs.device)
         values = values.view((count,) + (1,) * len(self.batch_shape) + (count,))
         return values.expand((count,) + tuple(self.batch_shape) + (count,)) if expand else values
+
+
+class OneHotCategoricalStraightThrough(OneHotCategorical):
+    """One-hot draws whose gradient is that of the probabilities.
+
+    Source: Y. Bengio et al., "Estimating or Propagating Gradients Through Stochastic Neurons",
+    2013.
+    """
+
+    has_rsample = True
+
+    def rsample(self, sample_shape=()):
+        drawn = self.sample(sample_shape)
+        return drawn + (self.probs - self.probs.detach())

@@ -84,4 +84,5 @@ class lazy_property:
         return value
 
     if TYPE_CHECKING:  # the instance's own attribute wins, as this descriptor has no __set__
+
         def __set__(self, instance: Any, value: Any) -> None: ...

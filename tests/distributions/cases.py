@@ -131,6 +131,45 @@ CASES = {
         [0.4, 2.0],
         None,
     ),
+    "half_cauchy": ("HalfCauchy", {"scale": [1.0, 0.3]}, [0.4, 0.2], None),
+    "pareto": ("Pareto", {"scale": [1.0, 0.3], "alpha": [3.0, 1.5]}, [1.4, 0.9], None),
+    "weibull": ("Weibull", {"scale": [1.0, 0.3], "concentration": [2.0, 1.5]}, [0.4, 0.9], None),
+    "inverse_gamma": (
+        "InverseGamma",
+        {"concentration": [3.0, 1.5], "rate": [1.0, 0.3]},
+        [0.4, 0.9],
+        None,
+    ),
+    "negative_binomial": (
+        "NegativeBinomial",
+        {"total_count": [5.0, 2.5], "probs": [0.3, 0.6]},
+        [3.0, 0.0],
+        None,
+    ),
+    "multinomial": (
+        "Multinomial",
+        {"total_count": 6, "probs": [[0.2, 0.3, 0.5], [0.6, 0.2, 0.2]]},
+        [[1.0, 2.0, 3.0], [6.0, 0.0, 0.0]],
+        None,
+    ),
+    "straight_through": (
+        "OneHotCategoricalStraightThrough",
+        {"probs": [[0.2, 0.3, 0.5], [0.6, 0.2, 0.2]]},
+        [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        ("OneHotCategorical", {"probs": [[0.1, 0.2, 0.7], [0.3, 0.3, 0.4]]}),
+    ),
+    "relaxed_bernoulli": (
+        "RelaxedBernoulli",
+        {"temperature": [0.7], "probs": [0.3, 0.6]},
+        [0.2, 0.9],
+        None,
+    ),
+    "relaxed_one_hot": (
+        "RelaxedOneHotCategorical",
+        {"temperature": [0.7], "logits": [[0.2, 0.3, 0.5], [1.0, 1.0, 2.0]]},
+        [[0.2, 0.5, 0.3], [0.1, 0.3, 0.6]],
+        None,
+    ),
 }
 
 
