@@ -134,6 +134,7 @@ def _axes(x, s, dim, name):
     if x.ndim == 0 and (dim is not None or s is not None):
         first = dim if dim is None or isinstance(dim, int) else tuple(dim)[0]
         raise IndexError(f"Dimension specified as {first} but tensor has no dimensions")
+    axes: tuple = ()
     if dim is not None:
         dim = (dim,) if isinstance(dim, int) else tuple(dim)
         axes = tuple(wrap_dim(d, x.ndim) for d in dim)

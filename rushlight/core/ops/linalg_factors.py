@@ -40,9 +40,10 @@ def _symmetric_adjoint(x):
 
 
 def _qr_tall(gq, gr, q, r):
-    inner = gr @ _h(r) if gr is not None else None
-    if gq is not None:
-        inner = -(_h(q) @ gq) if inner is None else inner - _h(q) @ gq
+    if gr is None:
+        inner = -(_h(q) @ gq)
+    else:
+        inner = gr @ _h(r) if gq is None else gr @ _h(r) - _h(q) @ gq
     total = q @ _symmetric_adjoint(inner.triu())
     if gq is not None:
         total = total + gq

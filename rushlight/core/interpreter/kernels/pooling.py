@@ -33,7 +33,8 @@ def max_pool(x, kernel, stride, padding, dilation, out_spatial, with_indices=Tru
     padded = _pad(x, kernel, stride, padding, dilation, out_spatial, lowest)
     careful = x.dtype.kind == "f" and padded.size > 0 and bool(np.isnan(padded.max()))
     number_type = np.dtype(np.uint8 if prod(kernel) <= 256 else np.int64)
-    best, chosen = padded, None  # chosen: each maximum's tap, numbered in row-major order
+    best = padded
+    chosen = kept = np.empty(0, number_type)  # each maximum's tap, numbered in row-major order
     inner = 1
     for axis in reversed(range(len(spatial))):
         taps = [
