@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,10 +32,15 @@ print(seconds, pages * resource.getpagesize() / 2**20 or peak, len(sys.modules))
 """
 
 
-def measure(statement: str) -> tuple[float, float, int]:
+def measure(statement: str, cache: str) -> tuple[float, float, int]:
     """Return (seconds, resident MB, modules loaded) of one statement in a fresh interpreter."""
     command = [sys.executable, "-c", PROBE.format(statement=statement)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    # Byte code is cached for all alike, whatever this shell says about writing it.
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": cache}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment
+    )
     seconds, memory, modules = done.stdout.split()
     return float(seconds), float(memory), int(modules)
 
@@ -48,11 +55,12 @@ def main() -> None:
     if importlib.util.find_spec("torch") is not None:
         statements["torch"] = "import torch"
     rows: dict[str, list] = {name: [] for name in statements}
-    for statement in statements.values():
-        measure(statement)  # compiles the byte code, fills the file cache
-    for _ in range(options.repeat):
-        for name, statement in statements.items():
-            rows[name].append(measure(statement))
+    with tempfile.TemporaryDirectory() as cache:
+        for statement in statements.values():
+            measure(statement, cache)  # compiles the byte code, fills the file cache
+        for _ in range(options.repeat):
+            for name, statement in statements.items():
+                rows[name].append(measure(statement, cache))
     report = {
         name: {
             "seconds": statistics.median(row[0] for row in found),
