@@ -97,7 +97,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):  # noqa: A002
 @export("torch", "Tensor", inplace=True, out=True)
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):  # noqa: A002
     """``beta * input + alpha * sum of (batch1[i] @ batch2[i])``."""
-    product = _scaled(bmm_op(batch1, batch2).sum(0), alpha)
+    product = _scaled(bmm_op(batch1, batch2).sum(0, dtype=batch1.dtype), alpha)
     return product if beta == 0 else product + _scaled(input, beta)
 
 

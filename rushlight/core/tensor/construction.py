@@ -210,11 +210,13 @@ def arange(start, end=None, step=1, *, out=None, dtype=None, layout=None, device
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     if dtype.category == 1:
-        if all(isinstance(v, int) for v in (start, end, step)):
-            count = -(-(end - start) // step)
-        else:
-            start, end, step = int(start), int(end), int(step)
+        whole = [int(v) for v in (start, end, step)]
+        if dtype is dt.int64 or whole == [start, end, step]:
+            start, end, step = whole
             count = max(0, -(-(end - start) // step))
+        else:   # narrow integers are counted before the ends are rounded
+            count = int(np.ceil((end - start) / step))
+            start, end, step = whole
     else:
         count = int(np.ceil((end - start) / step))
     steps = np.arange(count)

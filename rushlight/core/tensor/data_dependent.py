@@ -176,7 +176,7 @@ def unravel_index(indices, shape):
         raise ValueError(f"expected 'indices' to be an integer dtype, but got {indices.dtype}")
     if any(s < 0 for s in shape):
         raise ValueError("'shape' cannot have negative values, but got " + str(shape))
-    found, rest = [], indices
+    found, rest = [], indices.to(rushlight.int64)
     for size in reversed(shape):
         found.append(rest % size)
         rest = rushlight.div(rest, size, rounding_mode="floor")
