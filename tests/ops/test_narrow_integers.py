@@ -11,7 +11,7 @@ def test_ranges_of_narrow_integers():
     assert rushlight.arange(1.0, 5.000001, 2.0, dtype=int32).tolist() == [1, 3, 5]
     line = rushlight.linspace(4.3, -3, 50, dtype=int32).tolist()
     assert line[:15] == [4, 3, 3, 3, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2, 2]
-    assert line[-2:] == [-2, -3]
+    assert line[20:24] == [1, 1, 0, 0] and line[-2:] == [-2, -3]
 
 
 @pytest.mark.parametrize("kind", ["uint8", "int8", "int16", "int32"])

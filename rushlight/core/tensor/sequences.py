@@ -32,9 +32,8 @@ def _line(start, end, steps, dtype):
         wide = np.complex64
     if dtype.category < 2:
         start, end = int(start), int(end)
-        real = np.float32 if dtype.itemsize < 8 else np.float64
-        step = real((end - start) / (steps - 1))
-        index = np.arange(steps, dtype=real)
+        step = (end - start) / (steps - 1)
+        index = np.arange(steps)
         low = np.trunc(start + step * index)
         high = np.trunc(end - step * (steps - 1 - index))
         return np.where(index < steps // 2, low, high).astype(dtype.np)
