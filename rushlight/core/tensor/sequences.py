@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from ..base import dtypes as dt
+from ..base.fused_multiply_add import fused_multiply_add64
 from ..base.shapes import meta
 from .construction import _dtype, _finish, _into
 from .dispatch import constant
@@ -34,8 +35,8 @@ def _line(start, end, steps, dtype):
         start, end = int(start), int(end)
         step = (end - start) / (steps - 1)
         index = np.arange(steps)
-        low = np.trunc(start + step * index)
-        high = np.trunc(end - step * (steps - 1 - index))
+        low = np.trunc(fused_multiply_add64(step, index, start))
+        high = np.trunc(fused_multiply_add64(-step, steps - 1 - index, end))
         return np.where(index < steps // 2, low, high).astype(dtype.np)
     start, end = wide(start), wide(end)
     step = (end - start) / wide(steps - 1)
