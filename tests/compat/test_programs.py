@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rushlight.cli import main
+
 PROGRAMS = Path(__file__).parent / "programs"
 PRINTED = json.loads((PROGRAMS / "printed.json").read_text())["programs"]
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.\d+(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+)(?!\w)")
@@ -59,9 +61,6 @@ def test_program(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(PRINTED))
-def test_examine_finds_nothing_missing(name, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "rushlight", "run", "--examine", str(PROGRAMS / f"{name}.py")],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
+def test_examine_finds_nothing_missing(name, capsys):
+    code = main(["run", "--examine", str(PROGRAMS / f"{name}.py")])
+    assert code == 0, capsys.readouterr().out
