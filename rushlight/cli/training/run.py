@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,9 @@ from rushlight.cli.training.trainer import Trainer, check_device, metrics_text, 
 
 # These say where and how fast a run goes on, not what it computes: they may change on resuming.
 FREE_ON_RESUME = ("workers", "device", "data_dir")
+
+# Networks of fewer parameters train on one thread (see `_threads_for`).
+SMALL = 1_000_000
 
 
 def train(
@@ -139,6 +144,19 @@ def _create_folder(run: Path) -> None:
         raise CommandError(f"--out: {describe_os_error(error)}") from None
 
 
+@contextmanager
+def _threads_for(parameters: int) -> Iterator[None]:
+    """One thread for a small network: its products are too short to share, and on a busy machine
+    the threads of a BLAS wait for each other longer than they compute."""
+    before = rushlight.get_num_threads()
+    if parameters < SMALL:
+        rushlight.set_num_threads(1)
+    try:
+        yield
+    finally:
+        rushlight.set_num_threads(before)
+
+
 def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: Reporter) -> None:
     fixed_size = networks.FIXED_SIZE.get(configuration.model)
     data = load_data(configuration, fixed_size, reporter.note)
@@ -172,7 +190,8 @@ def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: R
     if not resume:
         write_json_atomically(run / "config.json", config)
     reporter.note(_opening(configuration, config, trainer, run))
-    trainer.train()
+    with _threads_for(parameters):
+        trainer.train()
     if trainer.test_outputs is None:  # resumed after the last epoch: only the report was missing
         trainer.evaluate()
     _write_report(run, config, trainer, data, reporter)

@@ -151,17 +151,14 @@ def get_num_threads():
 def set_num_threads(n):
     """Set the number of threads for computing. RuntimeError unless positive.
 
-    The interpreter's matrix products run in NumPy's BLAS, which keeps its own pool; where
-    threadpoolctl is installed its size follows.
+    The interpreter's matrix products run in NumPy's BLAS, whose pool follows where it is the
+    OpenBLAS of NumPy's wheels (another library keeps its own setting).
     """
     if not isinstance(n, int) or n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
+    from ..runtime.threads import set_blas_threads
     _settings["threads"] = n
-    try:
-        from importlib import import_module
-        import_module("threadpoolctl").threadpool_limits(n)
-    except ImportError:
-        pass
+    set_blas_threads(n)
 
 
 def get_num_interop_threads():
