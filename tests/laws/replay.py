@@ -42,6 +42,9 @@ RANDOM_SEED = 42
 UNINITIALISED = {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty"}
 UNINITIALISED |= {"new_empty_strided"}
 
+# A name that says so whatever it is given does not exist yet.
+NOT_IMPLEMENTED = ": NotImplementedError: "
+
 # Errors about memory shared between arguments: the recording keeps values, not sharing.
 NOT_RECORDED = ("single memory location", "storage that is not resizable")
 
@@ -81,7 +84,7 @@ class Outcome:
 
     name: str
     variant: str = ""
-    state: str = "run"  # run, missing (the module lacks the name), not public
+    state: str = "run"  # run, missing (no such name, or it only refuses), not public
     samples: int = 0
     random: bool = False
     checked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ASPECTS, 0))
@@ -412,6 +415,10 @@ def replay(module: Any, record: dict, seconds_per_sample: float = 20.0) -> Outco
                     replay_sample(module, call, record, sample, outcome)
             except TooSlow as error:
                 outcome.note("values", f"sample {sample['i']}", str(error))
+        refusals = outcome.messages["values"]
+        if refusals and len(refusals) == outcome.samples and all(NOT_IMPLEMENTED in text for text in refusals):
+            outcome.state = "missing"
+            return outcome
         for number, sample in enumerate(record["errors"]):
             try:
                 with time_limit(seconds_per_sample):
