@@ -153,7 +153,8 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):  # noqa
         last = line.shape[0] - 1
         place = rushlight.searchsorted(line, column, right=True) - 1
         place = place - (column == line[-1]).to(place.dtype)
-        fits = (place >= 0) & (place < last)
+        # Edges need not be sorted; a number outside the first and the last one is never counted.
+        fits = (place >= 0) & (place < last) & (column >= line[0]) & (column <= line[-1])
         inside = fits if inside is None else inside & fits
         edges.append(line)
         places.append(place.clamp(0, last - 1))

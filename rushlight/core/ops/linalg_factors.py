@@ -146,6 +146,8 @@ def _householder_again(x, tau):
 
 def _householder_backward(g, x, tau):
     import rushlight
+    if not tau.shape[-1]:  # no reflection: the identity, whatever x holds
+        return None, None
     with rushlight.enable_grad():
         fresh = [x.detach().requires_grad_(), tau.detach().requires_grad_()]
         found = _householder_again(*fresh)
@@ -159,9 +161,7 @@ householder_op = primitive("linalg_householder_product", "host", "x tau", _house
 @export("linalg", out=True)
 def householder_product(A, tau):  # noqa: N803
     """The first n columns of a product of Householder matrices (see `geqrf`)."""
-    if (A.requires_grad or tau.requires_grad) and not tau.shape[-1]:
-        return A.clone().copy_(householder_op(A, tau))
-    if A.requires_grad or tau.requires_grad:
+    if (A.requires_grad or tau.requires_grad) and tau.shape[-1]:
         return _householder_again(A, tau)
     return householder_op(A, tau)
 
@@ -183,6 +183,8 @@ def ormqr(input, tau, other, left=True, transpose=False):  # noqa: A002
         raise RuntimeError("torch.ormqr: tau.shape[-1] must be equal to min(other.shape["
                            f"{-2 if left else -1}], input.shape[-1])")
     m = input.shape[-2]
+    if not input.numel():  # nothing to differentiate with respect to
+        input, tau = input.detach(), tau.detach()
     padded = rushlight.nn.functional.pad(input, (0, m - input.shape[-1]))
     q = _householder_again(padded, tau)
     q = _h(q) if transpose else q
