@@ -35,6 +35,11 @@ class Plan:
     runs: int
     text: Any
 
+    def groups(self, part) -> list:
+        """(name, positions in `part`) of each step, in the order in which `run` times them."""
+        return [(part[index].op.name, (index, *[slot for slot, _ in items]))
+                for index, *_, items in self.steps]
+
     def run(self, leaves, scalars, seconds=None) -> list:
         """The arrays of the live outputs, in order; `seconds`: a list for the time of each step."""
         env = [None] * self.count + leaves + scalars

@@ -23,6 +23,7 @@ from ..trace.walk import (
     structure,
     text,
 )
+from .observe import OBSERVERS, begin
 
 PLAN_LIMIT = 512
 _plans: OrderedDict = OrderedDict()      # structural key -> Plan, least recently used first
@@ -117,8 +118,9 @@ def _run_part(part, why, keep=None):
             _plans.popitem(last=False)
     statistics["runs"] += 1
     statistics["records"] += len(part)
-    names = [part[step[0]].op.name for step in plan.steps] if DEBUG >= 3 else ()
-    seconds = [] if DEBUG >= 3 else None
+    watched = begin(key, plan, part, live, known, why) if OBSERVERS else None
+    names = [name for name, _ in plan.groups(part)] if DEBUG >= 3 else ()
+    seconds = [] if DEBUG >= 3 or watched is not None else None
     if DEBUG >= 4 and not known:
         plan.text = text(part, live)
     started = time.perf_counter() if DEBUG else 0.0
@@ -136,6 +138,8 @@ def _run_part(part, why, keep=None):
         raise error from None
     finally:
         del moved
+    if watched is not None:
+        watched.finish(seconds)
     for index, array in zip(plan.outputs, outputs):
         value = part[index]
         value.array = array
