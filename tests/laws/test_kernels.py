@@ -57,7 +57,7 @@ def disagreements(monkeypatch):
 
     monkeypatch.setattr(lowering, "_finish", checked_finish)
     monkeypatch.setattr(plan, "lower", named_lower)
-    monkeypatch.setattr(realize, "_plans", type(realize._plans)())
+    monkeypatch.setattr(realize, "_structures", type(realize._structures)())
     return found
 
 

@@ -98,8 +98,8 @@ def test_a_known_plan_has_no_steps_for_the_outputs_of_one_op():
     from rushlight.core.runtime import realize
     values, index = torch.ones(4, 4).sort()
     total = values.sum() + index.sum()
-    before = set(realize._plans)
+    before = set(realize._structures)
     total.item()
-    (key,) = set(realize._plans) - before
-    plan = realize._plans[key]
+    (key,) = set(realize._structures) - before
+    (plan,) = realize._structures[key].plans.values()
     assert plan.count == len(plan.steps) + 2      # the records and the steps: sort's two items

@@ -16,8 +16,11 @@ from ..interpreter.plan import StepFailed, build
 from ..trace.value import STATE, TRACES, Value, install_flush
 from ..trace.walk import (
     LIST_ONLY,
+    all_needed,
     ancestors,
     connected_parts,
+    holders,
+    leaf_uses,
     live_outputs,
     prune,
     structure,
@@ -26,10 +29,25 @@ from ..trace.walk import (
 from .observe import OBSERVERS, begin
 
 PLAN_LIMIT = 512
-_plans: OrderedDict = OrderedDict()      # structural key -> Plan, least recently used first
+_structures: OrderedDict = OrderedDict()     # key -> Structure, least recently used first
 _lock = threading.RLock()
 statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
 DEBUG = number("RUSHLIGHT_DEBUG")
+
+
+class Structure:
+    """What is known of a trace's structure, so that a trace seen before is walked only once.
+
+    held, uses: see `holders` and `leaf_uses`. connected: whether the values form one part.
+    plans: {live outputs: Plan}, without those that leave values which nothing needs.
+    """
+
+    __slots__ = ("held", "uses", "connected", "plans")
+
+    def __init__(self, part, leaves, connected):
+        self.held, self.uses = holders(part), leaf_uses(part, leaves)
+        self.connected = connected
+        self.plans: dict = {}
 
 
 def realize(value: Value, why="a read") -> Any:
@@ -43,25 +61,28 @@ def realize(value: Value, why="a read") -> Any:
         trace = _own_trace(value)
         if trace is None:        # made by a thread or process whose trace is gone
             part = ancestors([value])
-            _run_part(part, why, keep=value)
+            _run_part(part, why, keep=True)
         else:
             _run_pending(trace, value, why)
         if value.array is None:  # its part failed earlier: run what it needs, to raise again
-            _run_part(ancestors([value]), why, keep=value)
+            _run_part(ancestors([value]), why, keep=True)
         return value.array
 
 
 def _own_trace(value):
     own = STATE.trace
-    for trace in [own, *(t for t in TRACES if t is not own)]:
-        for item in reversed(trace):
-            if item is value:
-                return trace
+    if value in own:
+        return own
+    for trace in TRACES:
+        if value in trace:
+            return trace
     return None
 
 
 def _run_pending(trace, target, why):
     """Run the part of `trace` that holds `target` (all parts when it is None)."""
+    if _run_as_before(trace, why):
+        return
     pending = [v for v in trace if v.array is None]
     count = len(trace)
     parts, foreign = connected_parts(pending)
@@ -87,45 +108,72 @@ def _run_pending(trace, target, why):
     # What nobody holds any more is forgotten here, or every later sync would walk it again.
     if rest:
         order = [(v.mark, i, j) for i, p in enumerate(rest) for j, v in enumerate(p)]
-        held = [any(live_outputs(part)[0]) for part in rest]
+        held = [any(live_outputs(part, holders(part))) for part in rest]
         trace.extend(rest[i][j] for _, i, j in sorted(order) if held[i])
     trace.extend(newer)
+    alone = not rest and len(chosen) == 1
     del rest, newer
     if trace is STATE.trace:
         STATE.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
     target = None
     while chosen:
-        _run_part(chosen.pop(0), why)
+        _run_part(chosen.pop(0), why, alone=alone)
 
 
-def _run_part(part, why, keep=None):
-    live, needed = live_outputs(part) if keep is None else ([True] * len(part), True)
-    if not needed:
-        if not any(live):
+def _run_as_before(trace, why) -> bool:
+    """Run a whole trace whose structure is known to be one part; whether it was."""
+    part = trace.copy()
+    found = structure(part)
+    if found is None:
+        return False
+    known = _structures.get(found[0])
+    if known is None or not known.connected:
+        return False
+    del trace[:len(part)]
+    if trace is STATE.trace:
+        STATE.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
+    key, leaves, scalars = found
+    _run_structure(part, known, key, leaves, scalars, why)
+    return True
+
+
+def _run_part(part, why, keep=False, alone=False):
+    """Run one part; `alone`: it was its whole trace. `keep`: every value is live."""
+    key, leaves, scalars = structure(part)
+    known = _structures.get(key)
+    if known is None:
+        known = _structures[key] = Structure(part, leaves, alone)
+        if len(_structures) > PLAN_LIMIT:
+            _structures.popitem(last=False)
+    known.connected = known.connected or alone
+    _run_structure(part, known, key, leaves, scalars, why, keep)
+
+
+def _run_structure(part, known, key, leaves, scalars, why, keep=False):
+    live = (True,) * len(part) if keep else live_outputs(part, known.held)
+    plan = known.plans.get(live)
+    is_new = plan is None
+    if is_new:
+        if not all_needed(live, known.held):
+            leaves.clear()
+            prune(part, live)
+            if part:
+                _run_part(part, why)
             return
-        part, live = prune(part, live)
-    key, leaves, uses, scalars = structure(part, live)
-    plan = _plans.get(key)
-    known = plan is not None
-    if known:
-        _plans.move_to_end(key)
-        statistics["hits"] += 1
-    else:
-        plan = build(part, live, leaves, scalars)
+        plan = known.plans[live] = build(part, live, leaves, scalars)
         statistics["plans"] += 1
-        _plans[key] = plan
-        if len(_plans) > PLAN_LIMIT:
-            _plans.popitem(last=False)
+    else:
+        _structures.move_to_end(key)
+        statistics["hits"] += 1
     statistics["runs"] += 1
     statistics["records"] += len(part)
-    watched = begin(key, plan, part, live, known, why) if OBSERVERS else None
+    watched = begin((live, key), plan, part, live, not is_new, why) if OBSERVERS else None
     names = [name for name, _ in plan.groups(part)] if DEBUG >= 3 else ()
     seconds = [] if DEBUG >= 3 or watched is not None else None
-    if DEBUG >= 4 and not known:
+    if DEBUG >= 4 and is_new:
         plan.text = text(part, live)
     started = time.perf_counter() if DEBUG else 0.0
-    arrays = _move_leaves(leaves, uses) if keep is None else [leaf.array for leaf in leaves]
-    moved = [leaf for leaf in leaves if leaf.array is None]
+    arrays = [v.array for v in leaves] if keep else _move_leaves(leaves, known.uses)
     try:
         outputs = plan.run(arrays, [*scalars, None], seconds)
     except StepFailed as failure:
@@ -136,8 +184,6 @@ def _run_part(part, why, keep=None):
             error.args = (f"{error} (the operation was recorded at {describe_line(line)})",
                           *error.args[1:])
         raise error from None
-    finally:
-        del moved
     if watched is not None:
         watched.finish(seconds)
     for index, array in zip(plan.outputs, outputs):
@@ -147,7 +193,7 @@ def _run_part(part, why, keep=None):
         value.inputs = ()
         value.params = None
     if DEBUG:
-        _report(part, live, plan, known, why, started, names, seconds)
+        _report(part, live, plan, not is_new, why, started, names, seconds)
     # Records that are not outputs are dead; drop their references to the rest of the graph.
     for value in part:
         if value.array is None:
@@ -157,10 +203,9 @@ def _run_part(part, why, keep=None):
 def _move_leaves(leaves, uses):
     """The leaves' arrays; a leaf that only this part reads gives up its reference."""
     arrays = []
-    count = iter(uses).__next__
-    for leaf in leaves:
+    for leaf, count, used in zip(leaves, list(map(getrefcount, leaves)), uses):
         arrays.append(leaf.array)
-        if getrefcount(leaf) <= LIST_ONLY + count():
+        if count <= LIST_ONLY + used:
             leaf.array = None
     return arrays
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+from operator import gt
 from sys import getrefcount
 
 from .value import Value
@@ -69,101 +71,111 @@ def connected_parts(trace) -> tuple:
     return list(parts.values()), foreign
 
 
-def _probe(values):
-    for value in values:
-        return getrefcount(value)
-
-
 class _Counted:
     pass
 
 
-# What getrefcount reports inside a loop over a list for an object that only the list holds. It
-# differs between CPython versions, so it is measured.
-LIST_ONLY = _probe([_Counted()])
+# What getrefcount reports, called as `live_outputs` calls it, for an object that only a list
+# holds. It differs between CPython versions, so it is measured.
+LIST_ONLY = max(map(getrefcount, [_Counted()]))
 
 
-def live_outputs(part) -> tuple:
-    """(for each value of a part: does anything outside the trace still hold it?, all needed?)
+def live_outputs(part, held) -> tuple:
+    """For each value of a part: does anything outside the trace still hold it?
 
     Note [liveness]: a pending value is held by the list it stands in, by the input tuples of the
     values that use it, and by whatever keeps it alive outside: storages, saved values, generator
-    states. The first two are counted here; a reference count above that means "live". No
-    reference cycle passes through values, so the count is exact and costs the hot path nothing.
-    `part` must be the only list that holds the values. Numbers the values.
-
-    "All needed" says that `prune` would find nothing: every value is live or used in the part.
+    states. The first two are in `held` (see `holders`); a reference count above that means
+    "live". No reference cycle passes through values, so the count is exact and costs the hot path
+    nothing. `part` must be the only list that holds the values.
     """
-    # In a function of its own: a loop variable left over here would count as a holder.
-    holders = _numbered_holders(part)
-    live = [getrefcount(value) > holders[value.mark] for value in part]
-    needed = all([flag or count > LIST_ONLY for flag, count in zip(live, holders)])
-    return live, needed
+    return tuple(map(gt, map(getrefcount, part), held))
 
 
-def _numbered_holders(part) -> list:
-    """The reference count of each value of a part that only the trace holds."""
-    holders = []
+def holders(part) -> list:
+    """The reference count of each value of a part that only the trace holds. Numbers the values."""
+    held = []
     for i, value in enumerate(part):
         value.mark = i
-        holders.append(LIST_ONLY)
+        held.append(LIST_ONLY)
         for item in value.inputs:
             if type(item) is Value and item.array is None:
-                holders[item.mark] += 1
-    return holders
+                held[item.mark] += 1
+    return held
 
 
-def prune(part, live) -> tuple:
-    """`part` (numbered) and `live` without the values that nothing needs (dead code)."""
+def all_needed(live, held) -> bool:
+    """Whether `prune` would find nothing: every value is live or used in the part."""
+    return all([flag or count > LIST_ONLY for flag, count in zip(live, held)])
+
+
+def prune(part, live) -> None:
+    """Take the values that nothing needs (dead code) out of a part (numbered)."""
     needed = list(live)
     for i in range(len(part) - 1, -1, -1):
         if needed[i]:
             for item in part[i].inputs:
                 if type(item) is Value and item.array is None:
                     needed[item.mark] = True
-    return ([v for v, keep in zip(part, needed) if keep],
-            [flag for flag, keep in zip(live, needed) if keep])
+    part[:] = compress(part, needed)
 
 
-def structure(part, live):
-    """(key, leaves, uses, scalars): the part's structural key and its runtime inputs.
+def structure(part):
+    """(key, leaves, scalars): the structural key of a part or a trace, and its runtime inputs.
 
     The key names ops, static parameters, metas, and where each input comes from; values of leaves
-    and of Python numbers are not in it, so a changing learning rate is the same plan. `uses` says
-    how often each leaf stands in an input tuple of the part.
+    and of Python numbers are not in it, so a changing learning rate is the same plan. Numbers the
+    values. None where a pending input stands in another trace.
     """
     leaves: list = []
-    uses: list = []
     scalars: list = []
+    key: list = []
+    try:
+        complete = _read_structure(part, key, leaves, scalars)
+    except AttributeError:      # an input that has no mark yet: it was in no trace walked so far
+        return None
+    return (tuple(key), leaves, scalars) if complete else None
+
+
+def _read_structure(part, key, leaves, scalars):
     slots: dict = {}
-    key: list = [tuple(live)]
     add = key.append
-    for i, value in enumerate(part):
-        value.mark = i
-        add(value.op)
-        add(value.params)
-        add(value.meta)
+    number = 0
+    for value in part:
+        value.mark = number
+        number += 1
+        key += (value.op, value.params, value.meta)
         for item in value.inputs:
             if type(item) is Value:
                 if item.array is None:
-                    add(item.mark)
+                    mark = item.mark
+                    if mark >= number or part[mark] is not item:
+                        return False
+                    add(mark)
                 else:
                     name = id(item)
                     slot = slots.get(name)
                     if slot is None:
-                        slot = slots[name] = len(leaves)
+                        slot = slots[name] = -1 - len(leaves)
                         leaves.append(item)
-                        uses.append(1)
                         add(item.meta)
-                    else:
-                        uses[slot] += 1
-                    add(-1 - slot)
+                    add(slot)
             elif item is None:
                 add(None)
             else:
                 add(type(item))
                 scalars.append(item)
-    return tuple(key), leaves, uses, scalars
+    return True
+
+
+def leaf_uses(part, leaves) -> list:
+    """How often each leaf stands in an input tuple of the part."""
+    uses = dict.fromkeys(map(id, leaves), 0)
+    for value in part:
+        for item in value.inputs:
+            if id(item) in uses:
+                uses[id(item)] += 1
+    return list(uses.values())
 
 
 def text(part, live=None) -> str:
