@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 # name: (default, what it does)
 KNOBS = {
     "RUSHLIGHT_DEBUG": ("0", "1: why each plan ran; 2: time per plan; 3: time per step; "
                              "4: the trace of each plan"),
-    "RUSHLIGHT_JIT": ("1", "0: never compile; 1: compile what repeats; sync: compile at once "
-                           "(the native tier is not in this release: every value interprets)"),
+    "RUSHLIGHT_JIT": ("1", "0: never compile; 1: compile what repeats; sync: compile at once"),
+    "RUSHLIGHT_CPU": ("", "avx2: generate code as if the CPU had no more than that"),
     "RUSHLIGHT_TRACE_LIMIT": ("16384", "records after which a pending trace is run"),
     "RUSHLIGHT_HOME": ("", "where downloads and caches go; default ~/.cache/rushlight"),
 }
@@ -27,3 +28,9 @@ def number(name: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"{name} must be a whole number, got {text!r}") from None
+
+
+def cache_folder() -> Path:
+    """The folder of downloads and caches (it may not exist yet)."""
+    home = knob("RUSHLIGHT_HOME")
+    return Path(home) if home else Path.home() / ".cache" / "rushlight"

@@ -1,0 +1,158 @@
+"""Machine code: compiled once, kept in memory and on disk, found by what it was made from.
+
+A kernel is asked for as (generator, parameters): a function of this room by "module.function" and
+a tuple whose ``repr`` says all that the generated text depends on. The same request gives the
+same code, within a process and, through the disk cache, between processes.
+
+Note [disk cache]: one file a kernel, named by the hash of the request, the generators' source,
+LLVM's version and the CPU. A file starts with the hash of its content, so a torn or foreign one is
+ignored and rebuilt; it is written beside its place and moved there, so concurrent processes are
+safe.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import threading
+from collections import OrderedDict
+from importlib import import_module
+from pathlib import Path
+
+from ..base.knobs import cache_folder, knob
+from .emit import Module
+from .target import Target, host, initialize, limited, target_machine
+
+ATTRIBUTES = 'attributes #0 = {{ nounwind uwtable "prefer-vector-width"="{bits}" ' \
+             '"min-legal-vector-width"="{bits}" "no-trapping-math"="true" }}\n'
+KEPT = 4096                   # kernels kept in memory
+_lock = threading.RLock()     # LLVM's objects are shared
+_engine: list = []
+_loaded: OrderedDict = OrderedDict()
+statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
+
+
+@functools.cache
+def target() -> Target:
+    """The target of this process: the host, or less of it where RUSHLIGHT_CPU says so."""
+    level = knob("RUSHLIGHT_CPU")
+    return limited(level) if level else host()
+
+
+def generate(generator: str, parameters: tuple, wanted: Target | None = None) -> str:
+    """The LLVM text of a kernel; its entry is the function named "kernel"."""
+    module = Module()
+    name, function = generator.split(".")
+    getattr(import_module(f".{name}", __package__), function)(module, wanted or target(),
+                                                             *parameters)
+    return str(module)
+
+
+def compile_text(text: str, wanted: Target, assembly=False):
+    """Optimised machine code (an object file's bytes), or its assembly."""
+    from llvmlite import binding
+    with _lock:
+        machine = target_machine(wanted)
+        header = f'target triple = "{wanted.triple}"\n'
+        module = binding.parse_assembly(
+            header + text + ATTRIBUTES.format(bits=wanted.vector_bits))
+        module.data_layout = str(machine.target_data)
+        module.verify()
+        options = binding.create_pipeline_tuning_options(speed_level=3)
+        options.loop_vectorization = True
+        options.slp_vectorization = False
+        passes = binding.create_pass_builder(machine, options)
+        passes.getModulePassManager().run(module, passes)
+        return machine.emit_assembly(module) if assembly else machine.emit_object(module)
+
+
+class Code:
+    """Loaded machine code: `address` of the function "kernel". Kept while it is referenced."""
+
+    __slots__ = ("address", "name", "_tracker")
+
+    def __init__(self, address, name, tracker):
+        self.address, self.name, self._tracker = address, name, tracker
+
+
+def load(binary: bytes, name: str, symbol="kernel") -> Code:
+    """Make an object file's functions callable."""
+    from llvmlite import binding
+    with _lock:
+        if not _engine:
+            initialize()
+            _engine.append(binding.create_lljit_compiler(
+                target_machine(host()), use_jit_link=False, suppress_errors=False))
+        unit = f"u{next(_numbers)}"
+        builder = binding.JITLibraryBuilder().add_object_img(binary).add_current_process()
+        tracker = builder.export_symbol(symbol).link(_engine[0], unit)
+        return Code(tracker[symbol], name, tracker)
+
+
+def _counter():
+    number = 0
+    while True:
+        number += 1
+        yield number
+
+
+_numbers = _counter()
+
+
+@functools.cache
+def _fingerprint() -> str:
+    """A hash of the generators' source and of what compiles them."""
+    import llvmlite
+    from llvmlite import binding
+    digest = hashlib.sha256(repr((llvmlite.__version__, binding.llvm_version_info)).encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    digest.update(target().text.encode())
+    return digest.hexdigest()
+
+
+def kernel(generator: str, parameters: tuple) -> Code:
+    """The code of a kernel: from memory, from disk, or compiled now."""
+    request = (generator, parameters)
+    with _lock:
+        found = _loaded.get(request)
+        if found is not None:
+            _loaded.move_to_end(request)
+            return found
+    digest = hashlib.sha256(f"{_fingerprint()} {request!r}".encode()).hexdigest()
+    path = cache_folder() / "kernels" / digest[:2] / digest[2:]
+    binary = read_checked(path)
+    if binary is None:
+        binary = compile_text(generate(generator, parameters), target())
+        write_checked(path, binary)
+        statistics["compiled"] += 1
+    else:
+        statistics["from disk"] += 1
+    made = load(binary, generator)
+    with _lock:
+        _loaded[request] = made
+        while len(_loaded) > KEPT:
+            _loaded.popitem(last=False)
+    return made
+
+
+def read_checked(path: Path) -> bytes | None:
+    """The content of a cache file; None where it is missing, torn or foreign."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    content = data[32:]
+    return content if hashlib.sha256(content).digest() == data[:32] else None
+
+
+def write_checked(path: Path, content: bytes) -> None:
+    """Write a cache file so that nobody ever reads half of it; a full disk is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+        part.write_bytes(hashlib.sha256(content).digest() + content)
+        os.replace(part, path)
+    except OSError:
+        return

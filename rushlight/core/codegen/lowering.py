@@ -1,0 +1,136 @@
+"""Which kernels an op becomes: the registry of native lowerings, and what a lowering is given.
+
+A lowering is a function of one `Lowering`, registered under the names of the ops it serves:
+
+    @lowers("softmax")
+    def softmax(low):
+        x, = low.inputs
+        out, = low.outputs
+        if not suitable(x.meta, low.params):
+            return False                    # the record stays a host step (the interpreter's)
+        low.step("rows.softmax", (x.meta.dtype.name, columns), [x, out], tasks=blocks)
+
+`step` appends one kernel: generator ("module.function" of this room), parameters (hashable, their
+repr says everything the text depends on: no addresses, no thread counts), arguments, tasks.
+
+Note [kernels]: a generator is ``function(module, target, *parameters)``; it writes a function
+"kernel" with ``b = module.kernel()``: ``i64 kernel(ptr args, i64 begin, i64 end)``. ``args`` holds
+one 8-byte word an argument: the address of an operand's first element (its offset included), or a
+number. Tasks begin..end-1 run in any order and on any thread at the same time, each writes memory
+of its own. How work is cut into tasks depends on shapes alone, so results do not depend on the
+number of threads. A task should take 5 us or more. Returning non-zero means "an input that the
+interpreter must refuse": nothing that is read by the step may have been overwritten then; the
+interpreter runs the record and raises the error.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from ..base.shapes import Meta
+
+
+class Operand(NamedTuple):
+    """An array: `meta` says dtype, shape, strides (in elements); the offset is dealt with."""
+
+    slot: int
+    meta: Meta
+
+
+class Number(NamedTuple):
+    """A Python number known when the plan runs: an int64 word, or a float64's bits."""
+
+    slot: int
+    kind: type            # bool, int or float
+
+
+class Step(NamedTuple):
+    """One kernel to run. `arguments`: (slot, bytes to add); slot -1 is the number itself."""
+
+    generator: str
+    parameters: tuple
+    arguments: tuple
+    tasks: int
+
+
+class Lowering:
+    """One record being lowered: its operands, and the steps it becomes.
+
+    inputs: Operand, Number or None each, in the op's order. Operands may be strided views.
+    outputs: one Operand each (None where nobody needs that output), dense as the op's rule says.
+    params: the static parameters in the record's order.
+    epilogue: a `Body` of pointwise instructions to apply to the result before the store, or None.
+        Only lowerings registered with ``epilogue=True`` get one. Its input 0 is the op's own
+        result (of `result` meta); `extras` are its other inputs: Operand or Number, each Operand
+        with its meta broadcast to the result's shape (stride 0 where it repeats). `outputs` are
+        then the body's outputs.
+    """
+
+    def __init__(self, op, inputs, outputs, params, new_slot, epilogue=None, extras=(),
+                 result=None):
+        self.op, self.inputs, self.outputs, self.params = op, inputs, outputs, params
+        self.epilogue, self.extras = epilogue, extras
+        self.result = result if result is not None else outputs[0].meta if outputs[0] else None
+        self.steps: list[Step] = []
+        self.temporaries: dict[int, int] = {}     # slot -> bytes
+        self._new_slot = new_slot
+
+    def temporary(self, nbytes: int) -> int:
+        """The slot of a workspace that lives as long as these steps (64-byte aligned)."""
+        slot = self._new_slot()
+        self.temporaries[slot] = max(int(nbytes), 64)
+        return slot
+
+    def step(self, generator: str, parameters: tuple, arguments, tasks: int = 1) -> None:
+        """Append a kernel.
+
+        Arguments: Operand, Number, a temporary as ``("slot", n)`` or ``("slot", n, bytes)``, or a
+        Python int (passed as it is).
+        """
+        words = []
+        for item in arguments:
+            if isinstance(item, Operand):
+                words.append((item.slot, item.meta.offset * item.meta.dtype.itemsize))
+            elif isinstance(item, Number):
+                words.append((item.slot, 0))
+            elif isinstance(item, tuple):
+                words.append((item[1], item[2] if len(item) > 2 else 0))
+            else:
+                words.append((-1, int(item)))
+        self.steps.append(Step(generator, parameters, tuple(words), int(tasks)))
+
+
+class Rule(NamedTuple):
+    """A registered lowering; see `lowers`."""
+
+    function: Any
+    epilogue: bool
+    donates: bool
+
+
+RULES: dict[str, Rule] = {}
+# The modules that register lowerings.
+MODULES: tuple = ()
+
+
+def lowers(*names, epilogue=False, donates=False):
+    """Register a lowering for ops by name.
+
+    epilogue: it can apply a fused `Body` to its result.
+    donates: the op's donated inputs (`Op.donates`) share memory with the outputs of the same
+        position: the kernel may find both at one address, and updates in place.
+    """
+    def register(function):
+        for name in names:
+            RULES[name] = Rule(function, epilogue, donates)
+        return function
+    return register
+
+
+def rule_of(name: str) -> Rule | None:
+    """The native lowering of an op; None where it stays a host step."""
+    if not RULES:
+        for module in MODULES:
+            import_module(f".{module}", __package__)
+    return RULES.get(name)
