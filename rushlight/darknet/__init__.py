@@ -1,0 +1,13 @@
+"""Darknet networks: from a cfg and a weights file to boxes on a picture.
+
+Example:
+    >>> from rushlight.darknet import Darknet
+    >>> model = Darknet("yolov3-tiny")
+    >>> len(model.heads), model.input_size
+    (2, (416, 416))
+"""
+
+from rushlight.darknet.cfg import Block, CfgError, UnsupportedInCfg, parse_cfg, parse_cfg_text
+from rushlight.darknet.heads import RegionHead, YoloHead
+from rushlight.darknet.network import Darknet, create_modules, plan_network
+from rushlight.darknet.shipped import cfg_path, shipped_cfgs
