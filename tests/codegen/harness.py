@@ -57,8 +57,11 @@ def out_metas(op, operands, params) -> tuple:
     return tuple(found) if isinstance(found, (tuple, list)) else (found,)
 
 
-def native(name: str, inputs: list, params: tuple = (), donate: bool = False) -> list[np.ndarray]:
+def native(name: str, inputs: list, params: tuple = (), donate: bool = False,
+           outs: Any = None) -> list[np.ndarray]:
     """The outputs of an op's native lowering on arrays (any strides), numbers and None.
+
+    `outs`: the outputs' metas, for an op without a type rule.
 
     Raises LookupError where the op has no lowering for these inputs, `Refused` where a kernel
     refuses them. With `donate`, donated inputs are copied and updated in place.
@@ -85,7 +88,7 @@ def native(name: str, inputs: list, params: tuple = (), donate: bool = False) ->
     outputs = []
     results: list[Any] = []
     donated = op.donates(params) if callable(op.donates) else op.donates
-    for i, m in enumerate(out_metas(op, metas, params)):
+    for i, m in enumerate(outs or out_metas(op, metas, params)):
         if m is None:
             outputs.append(None)
             results.append(None)
@@ -128,13 +131,15 @@ def native(name: str, inputs: list, params: tuple = (), donate: bool = False) ->
     return results
 
 
-def interpreted(name: str, inputs: list, params: tuple = ()) -> list[np.ndarray]:
+def interpreted(name: str, inputs: list, params: tuple = (), outs: Any = None) -> list[np.ndarray]:
     """The same through the interpreter."""
     op = REGISTRY[name]
     metas = [meta_of(i) if isinstance(i, np.ndarray) else None if i is None else type(i)
              for i in inputs]
-    outs = out_metas(op, metas, params)
+    outs = outs or out_metas(op, metas, params)
     result = outs if op.multi or len(outs) > 1 else outs[0]
+    donated = op.donates(params) if callable(op.donates) else op.donates
+    keywords = {"owned": (False,) * len(donated)} if donated else {}
     with np.errstate(all="ignore"):
-        found = lower(op, metas, params, result)(*inputs)
+        found = lower(op, metas, params, result)(*inputs, **keywords)
     return list(found) if isinstance(found, tuple) else [found]

@@ -82,6 +82,10 @@ class Lowering:
         self.temporaries[slot] = max(int(nbytes), 64)
         return slot
 
+    def output_or_spare(self, output: Operand | None, like: Meta):
+        """An output's argument; memory to throw away for one that nobody needs."""
+        return output if output is not None else ("slot", self.temporary(like.nbytes))
+
     def step(self, generator: str, parameters: tuple, arguments, tasks: int = 1) -> None:
         """Append a kernel.
 
@@ -111,7 +115,9 @@ class Rule(NamedTuple):
 
 RULES: dict[str, Rule] = {}
 # The modules that register lowerings.
-MODULES: tuple = ()
+MODULES: tuple = (
+    "optimizer",
+)
 
 
 def lowers(*names, epilogue=False, donates=False):

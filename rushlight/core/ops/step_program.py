@@ -243,6 +243,7 @@ class StepProgram:
                 symbol = copied
             taken.add(symbol.slot)
             outs.append(symbol.slot)
+        self.code, self.outs = code, outs
         self.scalar_code = [(SCALAR_WORDS[word], operands, result)
                             for word, operands, result in code if not self.is_array[result]]
         self.array_code = [item for item in code if self.is_array[item[2]]]
@@ -306,6 +307,21 @@ class StepProgram:
         self.steps += moves
         self.calls = [(ARRAY_WORDS[word], operands, target)
                       for word, operands, target in self.steps]
+
+    def form(self) -> tuple:
+        """All that the program does, as hashable data with a complete repr.
+
+        (scalar instructions, array instructions, slots), an instruction being (word, operand slots,
+        result slot), and the slots in order: the parameter, the gradient, array state, array
+        results (parameter and state), scalar state, scalar results, options, scalars that array
+        instructions use, then pairs of a constant's slot and its value.
+        """
+        slots = (self.p.slot, self.g.slot, tuple(s.slot for s in self.arrays_in), tuple(self.outs),
+                 tuple(s.slot for s in self.scalars_in), tuple(self.scalars_out),
+                 tuple(s.slot for s in self.options_in), tuple(self.scalars_used),
+                 tuple((s.slot, value) for value, s in self.constants.items()))
+        return (tuple(item for item in self.code if not self.is_array[item[2]]),
+                tuple(item for item in self.code if self.is_array[item[2]]), slots)
 
     # -- running -----------------------------------------------------------------------------
 
