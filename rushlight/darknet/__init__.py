@@ -8,6 +8,8 @@ Example:
 """
 
 from rushlight.darknet.cfg import Block, CfgError, UnsupportedInCfg, parse_cfg, parse_cfg_text
+from rushlight.darknet.files import convert_weights, load_network
 from rushlight.darknet.heads import RegionHead, YoloHead
 from rushlight.darknet.network import Darknet, create_modules, plan_network
 from rushlight.darknet.shipped import cfg_path, shipped_cfgs
+from rushlight.darknet.weights import WeightsError, WeightsHeader, load_weights, save_weights

@@ -12,8 +12,9 @@ from rushlight.darknet import sections
 from rushlight.darknet.cfg import Block, CfgError, UnsupportedInCfg, _nearest, _short, parse_cfg
 from rushlight.darknet.layers import Layer, Place, checked
 from rushlight.darknet.shipped import cfg_path, shipped_cfgs
+from rushlight.darknet.weights import load_weights, save_weights
 
-__all__ = ["Darknet", "create_modules", "plan_network"]
+__all__ = ["Darknet", "create_modules", "plan_network", "read_blocks"]
 
 # 2^29 floats are two gibibytes, four times VGG-16.
 MAXIMUM_WEIGHTS = 1 << 29
@@ -143,7 +144,7 @@ class Darknet(nn.Module):
 
     def __init__(self, cfg):
         super().__init__()
-        self.blocks = _read_blocks(cfg)
+        self.blocks = read_blocks(cfg)
         self.net_info = self.blocks[0]
         self.layers = plan_network(self.blocks)
         self.module_list = _modules_of(self.layers)
@@ -251,6 +252,14 @@ class Darknet(nn.Module):
         self.folded = True
         return self.eval()
 
+    def load_weights(self, path, cutoff=None):
+        """Read a Darknet weights file: see `rushlight.darknet.weights.load_weights`."""
+        return load_weights(self, path, cutoff)
+
+    def save_weights(self, path, cutoff=None, header=None):
+        """Write a Darknet weights file: see `rushlight.darknet.weights.save_weights`."""
+        save_weights(self, path, cutoff, header)
+
     def train(self, mode=True):
         """Set training mode; RuntimeError after `fold_batch_norm`, which left nothing to train."""
         if mode and getattr(self, "folded", False):
@@ -258,7 +267,8 @@ class Darknet(nn.Module):
         return super().train(mode)
 
 
-def _read_blocks(cfg):
+def read_blocks(cfg):
+    """The sections of `cfg`: a path, a file, a list of sections, or a shipped network's name."""
     if isinstance(cfg, list):
         return [_as_block(block) for block in cfg]
     if isinstance(cfg, str) and cfg in shipped_cfgs() and not os.path.exists(cfg):
