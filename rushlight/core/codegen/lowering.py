@@ -117,6 +117,9 @@ RULES: dict[str, Rule] = {}
 # The modules that register lowerings.
 MODULES: tuple = (
     "optimizer",
+    "rows_softmax",
+    "rows_loss",
+    "pooling",
 )
 
 
