@@ -114,6 +114,49 @@ def predict(
         print(line)
 
 
+@application.command()
+def detect(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="PICTURE|FOLDER|VIDEO...", help="What to look at.")
+    ],
+    cfg: Annotated[
+        str, typer.Option(metavar="FILE|NAME", help="A Darknet cfg file, or yolov3, yolov4-tiny...")
+    ],
+    weights: Annotated[
+        str, typer.Option(metavar="FILE", help="Darknet weights, .safetensors, or .pt.")
+    ],
+    names: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Class names, one a line. [default: COCO's]")
+    ] = None,
+    out: Annotated[str, typer.Option(help="The folder to write to.")] = "runs/detect",
+    threshold: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="The least score to show.")
+    ] = 0.25,
+    overlap: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Overlap above which the worse box goes.")
+    ] = 0.45,
+    nms: Annotated[
+        str | None, typer.Option(help="greedy, soft, diou or none. [default: by the cfg]")
+    ] = None,
+    letterbox: Annotated[
+        bool | None,
+        typer.Option("--letterbox/--stretch", help="Keep the picture's shape. [default: by cfg]"),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the network's input. [default: by the cfg]")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 1,
+    draw: Annotated[bool, typer.Option("--draw/--no-draw", help="Write the pictures.")] = True,
+) -> None:
+    """Find things on pictures with a YOLO network: boxes drawn, and detections.json."""
+    from rushlight.cli.detect import detect as detect_on
+
+    detect_on(
+        sources, cfg, weights, names=names, out=out, threshold=threshold, overlap=overlap,
+        suppression=nms, keep_shape=letterbox, size=size, batch_size=batch_size, draw=draw,
+    )  # fmt: skip
+
+
 @application.command(add_help_option=False)
 def doctor() -> None:
     """Describe this machine: Python, CPU, memory, libraries, devices."""
@@ -126,8 +169,9 @@ def run_program() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run the command and return the exit code; every failure is one line on standard error."""
-    known = arguments[:1] in (["train"], ["predict"])
-    command = f"rushlight {arguments[0]}" if known else "rushlight"
+    names = [each.name or each.callback.__name__ for each in application.registered_commands
+             if each.callback is not None]  # fmt: skip
+    command = f"rushlight {arguments[0]}" if arguments and arguments[0] in names else "rushlight"
     try:
         result = application(_with_resume_value(arguments), prog_name="rushlight",
                              standalone_mode=False)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__all__ = ["cfg_path", "shipped_cfgs"]
+__all__ = ["cfg_path", "coco_names", "shipped_cfgs"]
 
 _FOLDER = Path(__file__).with_name("cfg_files")
 
@@ -20,3 +20,8 @@ def cfg_path(name):
     if name not in shipped_cfgs():
         raise ValueError(f"no cfg named {name!r}; there are {', '.join(shipped_cfgs())}")
     return str(_FOLDER / f"{name}.cfg")
+
+
+def coco_names():
+    """The names of COCO's 80 classes, in the order of Darknet's coco.names."""
+    return (_FOLDER / "coco.names").read_text(encoding="utf-8").split("\n")[:-1]

@@ -31,7 +31,7 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "--help"])
+@pytest.mark.parametrize("command", ["train", "predict", "detect", "--help"])
 def test_missing_extra_is_named(command):
     done = run(command, code=WITHOUT)
     assert done.returncode == 1
@@ -50,7 +50,7 @@ def test_help_names_every_command():
     pytest.importorskip("typer")
     done = run("--help", COLUMNS="100", NO_COLOR="1")
     assert done.returncode == 0
-    for command in ("train", "predict", "doctor", "run"):
+    for command in ("train", "predict", "detect", "doctor", "run"):
         assert re.search(rf"\b{command}\b", done.stdout)
 
 
