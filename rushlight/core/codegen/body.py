@@ -104,13 +104,21 @@ def emit_body(b: Builder, target, body: Body, inputs: list) -> list:
             if op.promotion == "bool":
                 given = [words.widen(a) for a in arguments]
             else:
-                given = [words.cast(words.widen(a), kind) for a in arguments]
+                given = [_operand(words, a, kind) for a in arguments]
             found = words.cast(words.lane(op.body(words, *given), kind), DTYPES[result])
         if found.dtype.half:      # each op rounds its result, as the interpreter's does
             rounded = round_half(b, found.value, found.dtype)
             found = Lane(b.cast(rounded, found.value.type), found.dtype)
         values.append(found)
     return [values[o] for o in body.outputs]
+
+
+def _operand(words: Words, lane: Lane, kind: Dtype) -> Lane:
+    """An operand in the dtype that an op computes in; 16-bit floats are computed in float32."""
+    lane = words.widen(lane)
+    if kind.half and lane.dtype is not kind:
+        return Lane(words.cast(lane, DTYPES["float32"]).value, kind)
+    return words.cast(lane, kind)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ safe.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import hashlib
 import os
@@ -76,18 +77,30 @@ class Code:
         self.address, self.name, self._tracker = address, name, tracker
 
 
-def load(binary: bytes, name: str, symbol="kernel") -> Code:
-    """Make an object file's functions callable."""
+def load(binary: bytes, name: str) -> Code:
+    """Make an object file's function "kernel" callable."""
+    tracker = link(binary, ("kernel",))
+    return Code(tracker["kernel"], name, tracker)
+
+
+def link(binary: bytes, symbols: tuple):
+    """Load an object file; gives the addresses of `symbols` by name, valid while it is held."""
     from llvmlite import binding
     with _lock:
         if not _engine:
             initialize()
-            _engine.append(binding.create_lljit_compiler(
-                target_machine(host()), use_jit_link=False, suppress_errors=False))
-        unit = f"u{next(_numbers)}"
+            _engine.append(immortal(binding.create_lljit_compiler(
+                target_machine(host()), use_jit_link=False, suppress_errors=False)))
         builder = binding.JITLibraryBuilder().add_object_img(binary).add_current_process()
-        tracker = builder.export_symbol(symbol).link(_engine[0], unit)
-        return Code(tracker[symbol], name, tracker)
+        for symbol in symbols:
+            builder.export_symbol(symbol)
+        return builder.link(_engine[0], f"unit{next(_numbers)}")
+
+
+def immortal(item):
+    """Keep an object for good: native threads may run its code while the interpreter shuts down."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(item))
+    return item
 
 
 def _counter():
@@ -156,3 +169,8 @@ def write_checked(path: Path, content: bytes) -> None:
         os.replace(part, path)
     except OSError:
         return
+
+
+# A fork while another thread is inside LLVM would leave its locks held in the child.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
+                    after_in_child=_lock.release)

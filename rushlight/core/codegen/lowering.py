@@ -65,6 +65,8 @@ class Lowering:
         result (of `result` meta); `extras` are its other inputs: Operand or Number, each Operand
         with its meta broadcast to the result's shape (stride 0 where it repeats). `outputs` are
         then the body's outputs.
+    prologue: a `Body` that computes the elements of input 0 from `prologue_inputs` (Operands, each
+        broadcast to input 0's shape, and Numbers), or None. Only with ``prologue=True``.
     """
 
     def __init__(self, op, inputs, outputs, params, new_slot, epilogue=None, extras=(),
@@ -72,6 +74,8 @@ class Lowering:
         self.op, self.inputs, self.outputs, self.params = op, inputs, outputs, params
         self.epilogue, self.extras = epilogue, extras
         self.result = result if result is not None else outputs[0].meta if outputs[0] else None
+        self.prologue: Any = None
+        self.prologue_inputs: tuple = ()
         self.steps: list[Step] = []
         self.temporaries: dict[int, int] = {}     # slot -> bytes
         self._new_slot = new_slot
@@ -111,6 +115,7 @@ class Rule(NamedTuple):
     function: Any
     epilogue: bool
     donates: bool
+    prologue: bool
 
 
 RULES: dict[str, Rule] = {}
@@ -123,16 +128,17 @@ MODULES: tuple = (
 )
 
 
-def lowers(*names, epilogue=False, donates=False):
+def lowers(*names, epilogue=False, donates=False, prologue=False):
     """Register a lowering for ops by name.
 
     epilogue: it can apply a fused `Body` to its result.
+    prologue: it can compute its first input's elements by a fused `Body`.
     donates: the op's donated inputs (`Op.donates`) share memory with the outputs of the same
         position: the kernel may find both at one address, and updates in place.
     """
     def register(function):
         for name in names:
-            RULES[name] = Rule(function, epilogue, donates)
+            RULES[name] = Rule(function, epilogue, donates, prologue)
         return function
     return register
 

@@ -28,12 +28,13 @@ class Plan:
     op with several outputs are no steps: they are ((slot, output number), ...) of its own step.
     """
 
-    __slots__ = ("steps", "count", "outputs", "runs", "text")
+    __slots__ = ("steps", "count", "outputs", "runs", "text", "native")
     steps: list[tuple[Any, ...]]
     count: int
     outputs: Any
     runs: int
     text: Any
+    native: Any          # the runtime's: the plan's compiled form
 
     def groups(self, part) -> list:
         """(name, positions in `part`) of each step, in the order in which `run` times them."""
@@ -146,5 +147,5 @@ def build(part, live, leaves, scalars) -> Plan:
                          tuple(items_of.get(index, ()))))
     plan = Plan()
     plan.steps, plan.count, plan.outputs, plan.runs = finished, count, outputs, 0
-    plan.text = None
+    plan.text = plan.native = None
     return plan

@@ -26,6 +26,7 @@ from ..trace.walk import (
     structure,
     text,
 )
+from . import compiler
 from .observe import OBSERVERS, begin
 
 PLAN_LIMIT = 512
@@ -33,6 +34,7 @@ _structures: OrderedDict = OrderedDict()     # key -> Structure, least recently 
 _lock = threading.RLock()
 statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
 DEBUG = number("RUSHLIGHT_DEBUG")
+COMPILES = compiler.MODE != "0"
 
 
 class Structure:
@@ -167,15 +169,18 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
         statistics["hits"] += 1
     statistics["runs"] += 1
     statistics["records"] += len(part)
-    watched = begin((live, key), plan, part, live, not is_new, why) if OBSERVERS else None
-    names = [name for name, _ in plan.groups(part)] if DEBUG >= 3 else ()
+    runner: Any = plan
+    if COMPILES and not keep:
+        runner = _native(plan, part, live, leaves, is_new) or plan
+    watched = begin((live, key), runner, part, live, not is_new, why) if OBSERVERS else None
+    names = [name for name, _ in runner.groups(part)] if DEBUG >= 3 else ()
     seconds = [] if DEBUG >= 3 or watched is not None else None
     if DEBUG >= 4 and is_new:
         plan.text = text(part, live)
     started = time.perf_counter() if DEBUG else 0.0
     arrays = [v.array for v in leaves] if keep else _move_leaves(leaves, known.uses)
     try:
-        outputs = plan.run(arrays, [*scalars, None], seconds)
+        outputs = runner.run(arrays, [*scalars, None], seconds)
     except StepFailed as failure:
         _keep_what_was_computed(part, leaves, failure)
         error = failure.error
@@ -198,6 +203,16 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
     for value in part:
         if value.array is None:
             value.inputs = ()
+
+
+def _native(plan, part, live, leaves, is_new):
+    """The compiled form of a plan where it is ready; asks for it when the plan is seen again."""
+    slot = plan.native
+    if slot is None:
+        slot = plan.native = compiler.Slot(plan)
+    if slot.state == "new" and (not is_new or compiler.MODE == "sync"):
+        compiler.request(slot, part, live, leaves)
+    return slot.plan
 
 
 def _move_leaves(leaves, uses):

@@ -1,0 +1,419 @@
+"""The native runtime: a thread pool, and the loop that runs a plan's kernels. One LLVM module.
+
+Note [pool]: a job is (kernel, arguments, tasks). The thread that runs the plan opens the job, takes
+tasks itself, closes the job when none is left, and waits only for workers that had joined it. A
+worker that was asleep, or whose core is busy with something else, is never waited for. `state`
+holds generation << 17 | open << 16 | workers inside; joining is one compare-and-exchange on it.
+Workers spin for about 50 us after a job and then sleep on a condition: an idle pool costs nothing.
+
+How tasks are cut is the kernel's business (see Note [kernels] in `lowering`): the pool only
+decides who runs them, so it cannot change a result.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+
+from .library import compile_text, immortal, link
+from .target import host
+
+SPINS = 1500
+
+# The program of a plan is a flat array of 64-bit words, for each step:
+#     kernel address, tasks, argument count, then (slot, bytes to add) per argument
+TEXT = """
+@state = internal global i64 0, align 64
+@next = internal global i64 0, align 64
+@job_kernel = internal global ptr null, align 64
+@job_arguments = internal global ptr null
+@job_tasks = internal global i64 0
+@job_chunk = internal global i64 1
+@job_failed = internal global i64 0
+@busy = internal global i64 0, align 64
+@sleepers = internal global i64 0, align 64
+@started = internal global i64 0
+@limit = internal global i64 0
+@mutex = internal global [128 x i8] zeroinitializer, align 64
+@condition = internal global [128 x i8] zeroinitializer, align 64
+
+declare i32 @pthread_create(ptr, ptr, ptr, ptr)
+declare i32 @pthread_detach(ptr)
+declare i32 @pthread_mutex_init(ptr, ptr)
+declare i32 @pthread_mutex_lock(ptr)
+declare i32 @pthread_mutex_unlock(ptr)
+declare i32 @pthread_cond_init(ptr, ptr)
+declare i32 @pthread_cond_wait(ptr, ptr)
+declare i32 @pthread_cond_broadcast(ptr)
+declare i32 @sched_yield()
+declare i32 @clock_gettime(i32, ptr)
+{pause_declaration}
+
+define internal void @work() #0 {{
+start:
+  %kernel = load ptr, ptr @job_kernel
+  %arguments = load ptr, ptr @job_arguments
+  %tasks = load i64, ptr @job_tasks
+  %chunk = load i64, ptr @job_chunk
+  br label %take
+take:
+  %begin = atomicrmw add ptr @next, i64 %chunk monotonic
+  %any = icmp slt i64 %begin, %tasks
+  br i1 %any, label %run, label %done
+run:
+  %stop = add i64 %begin, %chunk
+  %over = icmp sgt i64 %stop, %tasks
+  %end = select i1 %over, i64 %tasks, i64 %stop
+  %result = call i64 %kernel(ptr %arguments, i64 %begin, i64 %end)
+  %failed = icmp ne i64 %result, 0
+  br i1 %failed, label %fail, label %take
+fail:
+  store atomic i64 1, ptr @job_failed monotonic, align 8
+  br label %take
+done:
+  ret void
+}}
+
+; A worker joins each job once, if the pool's limit admits it.
+define internal ptr @worker(ptr %number) #0 {{
+start:
+  %index = ptrtoint ptr %number to i64
+  br label %fresh
+fresh:
+  %last = phi i64 [ -1, %start ], [ %joined_generation, %leave ], [ %last_kept, %woken ]
+  br label %look
+look:
+  %spins = phi i64 [ 0, %fresh ], [ %spins_next, %spin ], [ 0, %lost ]
+  %seen = load atomic i64, ptr @state acquire, align 8
+  %generation = lshr i64 %seen, 17
+  %open_bit = and i64 %seen, 65536
+  %open = icmp ne i64 %open_bit, 0
+  %unseen = icmp ne i64 %generation, %last
+  %limit_now = load atomic i64, ptr @limit monotonic, align 8
+  %admitted = icmp slt i64 %index, %limit_now
+  %a = and i1 %open, %unseen
+  %joinable = and i1 %a, %admitted
+  br i1 %joinable, label %join, label %idle
+join:
+  %with_me = add i64 %seen, 1
+  %exchange = cmpxchg ptr @state, i64 %seen, i64 %with_me acq_rel monotonic
+  %joined = extractvalue {{ i64, i1 }} %exchange, 1
+  br i1 %joined, label %inside, label %lost
+lost:
+  br label %look
+inside:
+  call void @work()
+  br label %leave
+leave:
+  %joined_generation = phi i64 [ %generation, %inside ]
+  %before = atomicrmw sub ptr @state, i64 1 acq_rel
+  br label %fresh
+idle:
+  %spins_next = add i64 %spins, 1
+  %tired_by_spins = icmp sgt i64 %spins, {spins}
+  %outside = xor i1 %admitted, true
+  %tired = or i1 %tired_by_spins, %outside
+  br i1 %tired, label %sleep, label %spin
+spin:
+  {pause}
+  br label %look
+sleep:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  atomicrmw add ptr @sleepers, i64 1 seq_cst
+  br label %check
+check:
+  %state_now = load atomic i64, ptr @state seq_cst, align 8
+  %generation_now = lshr i64 %state_now, 17
+  %open_bit_now = and i64 %state_now, 65536
+  %open_now = icmp ne i64 %open_bit_now, 0
+  %unseen_now = icmp ne i64 %generation_now, %last
+  %limit_again = load atomic i64, ptr @limit monotonic, align 8
+  %admitted_now = icmp slt i64 %index, %limit_again
+  %b = and i1 %open_now, %unseen_now
+  %wake = and i1 %b, %admitted_now
+  br i1 %wake, label %woken, label %wait
+wait:
+  call i32 @pthread_cond_wait(ptr @condition, ptr @mutex)
+  br label %check
+woken:
+  %last_kept = phi i64 [ %last, %check ]
+  atomicrmw sub ptr @sleepers, i64 1 seq_cst
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %fresh
+}}
+
+; Run all tasks of one kernel, with the workers where that is worth it. Non-zero: an input refused.
+define internal i64 @parallel(ptr %kernel, ptr %arguments, i64 %tasks) #0 {{
+start:
+  %limit = load i64, ptr @limit
+  %alone_by_limit = icmp eq i64 %limit, 0
+  %alone_by_tasks = icmp sle i64 %tasks, 1
+  %alone = or i1 %alone_by_limit, %alone_by_tasks
+  br i1 %alone, label %serial, label %claim
+serial:
+  %result = call i64 %kernel(ptr %arguments, i64 0, i64 %tasks)
+  ret i64 %result
+claim:
+  %claimed = cmpxchg ptr @busy, i64 0, i64 1 acquire monotonic
+  %mine = extractvalue {{ i64, i1 }} %claimed, 1
+  br i1 %mine, label %publish, label %serial
+publish:
+  store ptr %kernel, ptr @job_kernel
+  store ptr %arguments, ptr @job_arguments
+  store i64 %tasks, ptr @job_tasks
+  %pieces = udiv i64 %tasks, 64
+  %chunk = add i64 %pieces, 1
+  store i64 %chunk, ptr @job_chunk
+  store i64 0, ptr @job_failed
+  store atomic i64 0, ptr @next monotonic, align 8
+  %old = load atomic i64, ptr @state monotonic, align 8
+  %old_generation = lshr i64 %old, 17
+  %generation = add i64 %old_generation, 1
+  %shifted = shl i64 %generation, 17
+  %opened = or i64 %shifted, 65536
+  %ignored = atomicrmw xchg ptr @state, i64 %opened seq_cst
+  %asleep = load atomic i64, ptr @sleepers seq_cst, align 8
+  %must_wake = icmp sgt i64 %asleep, 0
+  br i1 %must_wake, label %wake, label %help
+wake:
+  call i32 @pthread_mutex_lock(ptr @mutex)
+  call i32 @pthread_cond_broadcast(ptr @condition)
+  call i32 @pthread_mutex_unlock(ptr @mutex)
+  br label %help
+help:
+  call void @work()
+  %closed = atomicrmw and ptr @state, i64 -65537 acq_rel
+  br label %check
+check:
+  %turns = phi i64 [ 0, %help ], [ %turns_next, %again ]
+  %now = load atomic i64, ptr @state acquire, align 8
+  %inside = and i64 %now, 65535
+  %left = icmp eq i64 %inside, 0
+  br i1 %left, label %finished, label %delay
+delay:
+  %turns_next = add i64 %turns, 1
+  %long = icmp sgt i64 %turns, 4000
+  br i1 %long, label %yield, label %short
+yield:
+  call i32 @sched_yield()
+  br label %again
+short:
+  {pause}
+  br label %again
+again:
+  br label %check
+finished:
+  %failed = load atomic i64, ptr @job_failed monotonic, align 8
+  store atomic i64 0, ptr @busy release, align 8
+  ret i64 %failed
+}}
+
+define i64 @initialize() {{
+start:
+  call i32 @pthread_mutex_init(ptr @mutex, ptr null)
+  call i32 @pthread_cond_init(ptr @condition, ptr null)
+  store i64 0, ptr @state
+  store i64 0, ptr @busy
+  store i64 0, ptr @sleepers
+  store i64 0, ptr @started
+  ret i64 0
+}}
+
+; Let `wanted` workers help, starting those that do not exist yet. Returns how many there are.
+define i64 @set_workers(i64 %wanted) #0 {{
+start:
+  %handle = alloca ptr
+  store atomic i64 %wanted, ptr @limit seq_cst, align 8
+  br label %check
+check:
+  %have = load i64, ptr @started
+  %enough = icmp sge i64 %have, %wanted
+  br i1 %enough, label %done, label %create
+create:
+  %number = inttoptr i64 %have to ptr
+  %error = call i32 @pthread_create(ptr %handle, ptr null, ptr @worker, ptr %number)
+  %failed = icmp ne i32 %error, 0
+  br i1 %failed, label %done, label %created
+created:
+  %thread = load ptr, ptr %handle
+  call i32 @pthread_detach(ptr %thread)
+  %more = add i64 %have, 1
+  store i64 %more, ptr @started
+  br label %check
+done:
+  ret i64 %have
+}}
+
+define internal i64 @nanoseconds() #0 {{
+start:
+  %time = alloca [2 x i64]
+  call i32 @clock_gettime(i32 1, ptr %time)
+  %seconds = load i64, ptr %time
+  %second = getelementptr i64, ptr %time, i64 1
+  %nanos = load i64, ptr %second
+  %scaled = mul i64 %seconds, 1000000000
+  %sum = add i64 %scaled, %nanos
+  ret i64 %sum
+}}
+
+; Run steps first.. of a program. Returns the number of the step that refused, or -1.
+; `times`: null, or where to store the nanosecond clock before each step and after the last.
+define i64 @run(ptr %program, i64 %first, i64 %count, ptr %table, ptr %scratch, ptr %times) #0 {{
+start:
+  %timed = icmp ne ptr %times, null
+  br label %step
+step:
+  %number = phi i64 [ %first, %start ], [ %number_next, %next ]
+  %at = phi ptr [ %program, %start ], [ %at_next, %next ]
+  %more = icmp slt i64 %number, %count
+  br i1 %timed, label %stamp, label %decide
+stamp:
+  %clock = call i64 @nanoseconds()
+  %place = getelementptr i64, ptr %times, i64 %number
+  store i64 %clock, ptr %place
+  br label %decide
+decide:
+  br i1 %more, label %begin, label %finished
+begin:
+  %kernel = load ptr, ptr %at
+  %at_tasks = getelementptr i64, ptr %at, i64 1
+  %tasks = load i64, ptr %at_tasks
+  %at_count = getelementptr i64, ptr %at, i64 2
+  %arguments = load i64, ptr %at_count
+  %at_pairs = getelementptr i64, ptr %at, i64 3
+  br label %fill
+fill:
+  %i = phi i64 [ 0, %begin ], [ %i_next, %filling ]
+  %filled = icmp sge i64 %i, %arguments
+  br i1 %filled, label %call, label %filling
+filling:
+  %twice = mul i64 %i, 2
+  %at_slot = getelementptr i64, ptr %at_pairs, i64 %twice
+  %slot = load i64, ptr %at_slot
+  %at_add = getelementptr i64, ptr %at_slot, i64 1
+  %add = load i64, ptr %at_add
+  %at_word = getelementptr i64, ptr %table, i64 %slot
+  %word = load i64, ptr %at_word
+  %sum = add i64 %word, %add
+  %at_argument = getelementptr i64, ptr %scratch, i64 %i
+  store i64 %sum, ptr %at_argument
+  %i_next = add i64 %i, 1
+  br label %fill
+call:
+  %refused = call i64 @parallel(ptr %kernel, ptr %scratch, i64 %tasks)
+  %bad = icmp ne i64 %refused, 0
+  br i1 %bad, label %stop, label %next
+next:
+  %pairs = mul i64 %arguments, 2
+  %length = add i64 %pairs, 3
+  %at_next = getelementptr i64, ptr %at, i64 %length
+  %number_next = add i64 %number, 1
+  br label %step
+stop:
+  ret i64 %number
+finished:
+  ret i64 -1
+}}
+
+; The data pointers of NumPy arrays in a Python list, into the first words of a table.
+define i64 @addresses(ptr %list, i64 %items_at, i64 %data_at, i64 %count, ptr %table) #0 {{
+start:
+  %at_items = getelementptr i8, ptr %list, i64 %items_at
+  %items = load ptr, ptr %at_items
+  br label %check
+check:
+  %i = phi i64 [ 0, %start ], [ %i_next, %copy ]
+  %done = icmp sge i64 %i, %count
+  br i1 %done, label %finished, label %copy
+copy:
+  %at_item = getelementptr ptr, ptr %items, i64 %i
+  %array = load ptr, ptr %at_item
+  %at_data = getelementptr i8, ptr %array, i64 %data_at
+  %data = load i64, ptr %at_data
+  %at_word = getelementptr i64, ptr %table, i64 %i
+  store i64 %data, ptr %at_word
+  %i_next = add i64 %i, 1
+  br label %check
+finished:
+  ret i64 0
+}}
+"""
+
+
+class Pool:
+    """The loaded runtime: `run` steps, with as many workers as `set_threads` allows."""
+
+    def __init__(self):
+        pause, declaration = _pause(host().triple)
+        text = TEXT.format(spins=SPINS, pause=pause, pause_declaration=declaration)
+        codes = immortal(link(compile_text(text, host()),
+                              ("initialize", "set_workers", "run", "addresses")))
+        i64, ptr = ctypes.c_int64, ctypes.c_void_p
+        self.initialize = ctypes.CFUNCTYPE(i64)(codes["initialize"])
+        self._set_workers = ctypes.CFUNCTYPE(i64, i64)(codes["set_workers"])
+        self.run = ctypes.CFUNCTYPE(i64, ptr, i64, i64, ptr, ptr, ptr)(codes["run"])
+        # PyDLL's convention: the list and its arrays are read with the interpreter's lock held.
+        self.addresses = ctypes.PYFUNCTYPE(i64, ptr, i64, i64, i64, ptr)(codes["addresses"])
+        self.initialize()
+        self.threads = 1
+        self.forked = False
+
+    def set_threads(self, count: int) -> None:
+        """Use `count` threads in all, this one included."""
+        self._set_workers(max(count, 1) - 1)
+        self.threads = max(count, 1)
+        self.forked = False
+
+
+def _pause(triple):
+    if triple.startswith("x86"):
+        return "call void @llvm.x86.sse2.pause()", "declare void @llvm.x86.sse2.pause()"
+    if triple.startswith(("aarch64", "arm64")):
+        return "call void @llvm.aarch64.hint(i32 1)", "declare void @llvm.aarch64.hint(i32)"
+    return "fence acquire", ""
+
+
+_pool: list = []
+_threads = [0]
+_lock = threading.Lock()
+
+
+def pool() -> Pool:
+    """The process's pool, made at its first use."""
+    if not _pool:
+        with _lock:
+            if not _pool:
+                made = Pool()
+                made.set_threads(_threads[0] or processors())
+                _pool.append(made)
+    found = _pool[0]
+    if found.forked:
+        found.set_threads(found.threads)
+    return found
+
+
+def processors() -> int:
+    """How many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_threads(count: int) -> None:
+    """How many threads plans may use from now on; 0: as many as there are processors."""
+    _threads[0] = count
+    if _pool:
+        _pool[0].set_threads(count or processors())
+
+
+def _forked():
+    # Threads do not survive a fork: the child starts its own when it first needs them.
+    global _lock
+    _lock = threading.Lock()
+    if _pool:
+        _pool[0].initialize()
+        _pool[0].forked = True
+
+
+os.register_at_fork(after_in_child=_forked)

@@ -1,0 +1,146 @@
+"""When a plan is compiled: in the background, after it has been seen twice.
+
+The first run of a plan is the interpreter's, and so is every run until its native form is ready: a
+step never waits for a compile. RUSHLIGHT_JIT=0 switches this off; RUSHLIGHT_JIT=sync compiles at
+once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections import deque
+from typing import Any
+
+from ..base.knobs import knob, number
+
+MODE = knob("RUSHLIGHT_JIT")
+if MODE not in ("0", "1", "sync"):
+    raise ValueError(f"RUSHLIGHT_JIT must be 0, 1 or sync, got {MODE!r}")
+DEBUG = number("RUSHLIGHT_DEBUG")
+WAITING = 64                # plans that may wait; others ask again when they are next run
+PATIENCE = 0.0005           # seconds between switches of Python threads while compiling
+
+statistics = {"compiled": 0, "refused": 0, "seconds": 0.0}
+_unfinished = [0]           # requests accepted and not yet done
+
+
+class Slot:
+    """A plan's native form: `plan` once it is there; `state` new, waiting, ready or refused."""
+
+    __slots__ = ("plan", "state", "why", "interpreter")
+
+    def __init__(self, interpreter):
+        self.interpreter = interpreter
+        self.plan: Any = None
+        self.state = "new"
+        self.why: str | None = None
+
+
+_queue: deque = deque()
+_wake = threading.Condition()
+_thread: list = []
+_stopping = [False]
+
+
+def compile_now(slot: Slot, graph) -> None:
+    """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
+    from time import perf_counter
+
+    from ..codegen.planning import blueprint
+    from .native import NativePlan
+    started = perf_counter()
+    try:
+        slot.plan = NativePlan(blueprint(graph), slot.interpreter)
+        slot.state = "ready"
+        statistics["compiled"] += 1
+    except Exception as error:      # the interpreter goes on; the reason is kept and shown
+        if MODE == "sync" and DEBUG >= 1:
+            raise
+        slot.state, slot.why = "refused", f"{type(error).__name__}: {error}"
+        statistics["refused"] += 1
+    seconds = perf_counter() - started
+    statistics["seconds"] += seconds
+    if DEBUG:
+        told = slot.why or f"{len(slot.plan.names)} stages"
+        print(f"rushlight: compiled a plan of {graph.count} records in {seconds * 1e3:.0f} ms: "
+              f"{told}", file=sys.stderr)
+
+
+def request(slot: Slot, part, live, leaves) -> None:
+    """Ask for the native form of a plan; `part` is its trace, numbered and not yet run."""
+    if len(_queue) >= WAITING:
+        return
+    from ..codegen.graph import Unsuitable, describe
+    try:
+        graph = describe(part, live, leaves)
+    except Unsuitable as error:
+        slot.state, slot.why = "refused", str(error)
+        statistics["refused"] += 1
+        return
+    if MODE == "sync":
+        compile_now(slot, graph)
+        return
+    slot.state = "waiting"
+    with _wake:
+        _queue.append((slot, graph))
+        _unfinished[0] += 1
+        if not _thread:
+            _thread.append(threading.Thread(target=_work, name="rushlight-compiler", daemon=True))
+            _thread[0].start()
+        _wake.notify()
+
+
+def _work() -> None:
+    while True:
+        with _wake:
+            while not _queue and not _stopping[0]:
+                _wake.wait()
+            if _stopping[0]:
+                return
+            job = _queue.popleft()
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(min(before, PATIENCE))
+        try:
+            compile_now(*job)
+        finally:
+            sys.setswitchinterval(before)
+            _unfinished[0] -= 1
+            del job
+
+
+def wait(timeout: float = 60.0) -> bool:
+    """Wait until nothing is being compiled (for benchmarks and tests); False after `timeout` s."""
+    from time import monotonic, sleep
+    end = monotonic() + timeout
+    while monotonic() < end:
+        if not _unfinished[0]:
+            return True
+        sleep(0.002)
+    return False
+
+
+def _stop() -> None:
+    # LLVM's own clean-up at exit must not meet a running compile.
+    with _wake:
+        _stopping[0] = True
+        _queue.clear()
+        _wake.notify()
+    if _thread:
+        _thread[0].join(10)
+
+
+def _forked() -> None:
+    global _wake
+    _wake = threading.Condition()
+    _thread.clear()
+    for slot, _ in _queue:
+        slot.state = "new"
+    _queue.clear()
+    _unfinished[0] = 0
+
+
+atexit.register(_stop)
+os.register_at_fork(after_in_child=_forked)
