@@ -44,7 +44,8 @@ PROGRAMS = {
     "integers and bools": """
         i = torch.arange(-5, 5)
         j = i.to(torch.int8)
-        show(i * 3, j * 100, i.abs(), (i > 2) | (j < 0), i.to(torch.uint8), ~(i > 0), i.clamp(-2, 3))
+        show(i * 3, j * 100, i.abs(), (i > 2) | (j < 0), i.to(torch.uint8), ~(i > 0),
+             i.clamp(-2, 3))
     """,
     "narrow floats": """
         x = torch.randn(40).to(torch.bfloat16)

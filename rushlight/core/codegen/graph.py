@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..base.shapes import OPAQUE, Meta
+from ..base.shapes import OPAQUE, Meta, meta
 from ..ops.core_views import ITEM, VIEW
 from ..trace.value import Value
 
@@ -74,18 +74,21 @@ def describe(part, live, leaves) -> Graph:
     """The graph of a numbered part (``value.mark``) before it runs."""
     graph = Graph()
     graph.count = len(part)
-    leaf_buffer = {}
+    leaf_array = {}
     for k, item in enumerate(leaves):
-        leaf_buffer[id(item)] = len(graph.buffers)
-        graph.buffers.append(Buffer(item.meta, leaf=k))
-        graph.leaves.append(item.meta)
+        m = item.meta
+        if m.offset:        # a view computed earlier: its array begins where the view begins
+            m = meta(m.dtype, m.shape, m.strides)
+        leaf_array[id(item)] = Array(len(graph.buffers), m)
+        graph.buffers.append(Buffer(m, leaf=k))
+        graph.leaves.append(m)
     several: dict[int, tuple] = {}     # index of a multi-output record -> its arrays
     for index, value in enumerate(part):
         inputs = []
         for item in value.inputs:
             if type(item) is Value:
                 if item.array is not None:
-                    inputs.append(Array(leaf_buffer[id(item)], item.meta))
+                    inputs.append(leaf_array[id(item)])
                 elif item.mark in several:
                     inputs.append(several[item.mark])
                 else:

@@ -11,6 +11,7 @@ step.
 
 from __future__ import annotations
 
+import functools
 import struct
 from sys import getrefcount
 from time import perf_counter
@@ -189,12 +190,17 @@ class NativePlan:
         return names if stage.steps is not None else f"{names} (interpreted)"
 
     def _host(self, record: Record):
-        """The interpreter's function of a record."""
+        """The interpreter's function of a record; it may overwrite none of its inputs."""
         operands = [i.meta if isinstance(i, Array) else i.kind if isinstance(i, Runtime) else None
                     for i in record.inputs]
         metas = tuple(None if o is None else o.meta for o in record.outputs)
-        return lower(record.op, operands, record.params,
-                     metas if record.op.multi or len(metas) > 1 else metas[0])
+        function = lower(record.op, operands, record.params,
+                         metas if record.op.multi or len(metas) > 1 else metas[0])
+        donates = record.op.donates
+        if donates is None:
+            return function
+        places = donates(record.params) if callable(donates) else donates
+        return functools.partial(function, owned=(False,) * len(places))
 
     def _result(self, array: Array):
         place = self.blueprint.places[array.buffer]
@@ -206,8 +212,8 @@ class NativePlan:
 
     def groups(self, part) -> list:
         """(name, positions of its records) of each stage, as `run` times them."""
-        return [(name, tuple(r.index for r in stage.records))
-                for name, stage in zip(self.names, self.blueprint.stages)]
+        return [("+".join(r.op.name for r in stage.records), tuple(r.index for r in stage.records))
+                for stage in self.blueprint.stages]
 
     # running
     def run(self, leaves, scalars, seconds=None) -> list:
@@ -232,7 +238,7 @@ class NativePlan:
                 if axes is not None:
                     made = made.transpose(axes)
             arrays.append(made)
-        del made
+        made = None
         ARENA.reserve(self.blueprint.arena_bytes)
         table[self.arena_slot] = ARENA.address
         self._addresses(pooled, arrays)
