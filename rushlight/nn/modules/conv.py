@@ -1,6 +1,7 @@
 """Convolutions in one to three dimensions, and their transposes."""
 
 import math
+import warnings
 
 import rushlight
 from rushlight.nn import functional as F
@@ -157,6 +158,12 @@ class _Conv(_ConvNd):
         device=None,
         dtype=None,
     ):
+        if isinstance(dilation, bool):
+            warnings.warn(
+                f"{type(self).__name__}: the sixth argument is dilation, and it is {dilation}; "
+                f"write bias={dilation}",
+                stacklevel=2,
+            )
         tuple_of = _ntuple(self._dimensions)
         super().__init__(
             in_channels,
