@@ -179,7 +179,9 @@ def _pool(block, place, name, mean):
     size = block.integer("size", block.integer("stride", 1), 1, _LIMIT)
     padding = block.integer("padding", size - 1, 0, _LIMIT)
     if padding // 2 >= size:
-        raise block.error(f"padding={padding}: a window of size={size} would lie outside the map")
+        raise block.error(
+            f"padding={padding}: a window of size={size} would lie outside the map", "padding"
+        )
     channels, height, width = place.input
     output = checked(
         block,
