@@ -20,6 +20,7 @@ import threading
 from collections import OrderedDict
 from importlib import import_module
 from pathlib import Path
+from time import perf_counter
 
 from ..base.knobs import cache_folder, knob
 from .emit import Module
@@ -133,20 +134,27 @@ def kernel(generator: str, parameters: tuple) -> Code:
         if found is not None:
             _loaded.move_to_end(request)
             return found
-    digest = hashlib.sha256(f"{_fingerprint()} {request!r}".encode()).hexdigest()
-    path = cache_folder() / "kernels" / digest[:2] / digest[2:]
-    binary = read_checked(path)
-    if binary is None:
-        binary = compile_text(generate(generator, parameters), target())
-        write_checked(path, binary)
-        statistics["compiled"] += 1
-    else:
-        statistics["from disk"] += 1
-    made = load(binary, generator)
+    made = load(binary(repr(request), lambda: generate(generator, parameters)), generator)
     with _lock:
         _loaded[request] = made
         while len(_loaded) > KEPT:
             _loaded.popitem(last=False)
+    return made
+
+
+def binary(request: str, text) -> bytes:
+    """Machine code for a request, from disk or compiled from what ``text()`` gives."""
+    digest = hashlib.sha256(f"{_fingerprint()} {request}".encode()).hexdigest()
+    path = cache_folder() / "kernels" / digest[:2] / digest[2:]
+    found = read_checked(path)
+    if found is not None:
+        statistics["from disk"] += 1
+        return found
+    started = perf_counter()
+    made = compile_text(text(), target())
+    statistics["compiled"] += 1
+    statistics["seconds"] += perf_counter() - started
+    write_checked(path, made)
     return made
 
 

@@ -16,7 +16,7 @@ import ctypes
 import os
 import threading
 
-from .library import compile_text, immortal, link
+from .library import binary, immortal, link
 from .target import host
 
 SPINS = 1500
@@ -347,7 +347,7 @@ class Pool:
     def __init__(self):
         pause, declaration = _pause(host().triple)
         text = TEXT.format(spins=SPINS, pause=pause, pause_declaration=declaration)
-        codes = immortal(link(compile_text(text, host()),
+        codes = immortal(link(binary("pool", lambda: text),
                               ("initialize", "set_workers", "run", "addresses")))
         i64, ptr = ctypes.c_int64, ctypes.c_void_p
         self.initialize = ctypes.CFUNCTYPE(i64)(codes["initialize"])

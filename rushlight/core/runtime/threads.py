@@ -1,4 +1,4 @@
-"""How many threads NumPy's BLAS uses for the interpreter's matrix products."""
+"""How many threads compute: native plans' pool, and the BLAS of the interpreter's products."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ import os
 
 import numpy as np
 
+from ..codegen.pool import set_threads as set_native_threads
+
 _SETTERS = ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads",
             "openblas_set_num_threads64_", "openblas_set_num_threads")
+
+
+def set_threads(count: int) -> None:
+    """Use `count` threads from now on: in native plans, and in NumPy's BLAS where that can be."""
+    set_native_threads(count)
+    set_blas_threads(count)
 
 
 def set_blas_threads(count: int) -> bool:

@@ -151,14 +151,14 @@ def get_num_threads():
 def set_num_threads(n):
     """Set the number of threads for computing. RuntimeError unless positive.
 
-    The interpreter's matrix products run in NumPy's BLAS, whose pool follows where it is the
-    OpenBLAS of NumPy's wheels (another library keeps its own setting).
+    It changes no result. Native plans follow at once; so does NumPy's BLAS, which the
+    interpreter's matrix products run in, where it is the OpenBLAS of NumPy's wheels.
     """
     if not isinstance(n, int) or n <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    from ..runtime.threads import set_blas_threads
+    from ..runtime.threads import set_threads
     _settings["threads"] = n
-    set_blas_threads(n)
+    set_threads(n)
 
 
 def get_num_interop_threads():

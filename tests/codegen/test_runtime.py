@@ -1,0 +1,188 @@
+"""The native runtime: threads, forks, the disk cache, other CPUs, plans that never repeat."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+TRAIN = """
+import numpy as np
+import rushlight as torch
+from benchmarks.lenet import make_step
+from rushlight.core.codegen import library, pool
+from rushlight.core.runtime import compiler
+"""
+
+
+def run(program: str, tmp_path, **environment) -> str:
+    """What a program prints, in a process of its own with a kernel cache of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN + textwrap.dedent(program)], capture_output=True, text=True,
+        env={**os.environ, "RUSHLIGHT_JIT": "sync", "RUSHLIGHT_HOME": str(tmp_path / "home"),
+             **environment})
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_the_number_of_threads_changes_no_bit(tmp_path):
+    shown = run("""
+        for count in (1, 2, 3, 7):
+            torch.set_num_threads(count)
+            step = make_step(torch, 33)
+            x = torch.randn(700, 901, requires_grad=True)
+            y = torch.softmax((x * 1.5 + x.mean(1, keepdim=True)).tanh(), 0)
+            (y * y).sum().backward()
+            z = torch.randn(300, 200) @ torch.randn(200, 123)
+            digest = hash(tuple(t.detach().numpy().tobytes() for t in (z, x.grad, y)))
+            print([step() for _ in range(4)], digest)
+    """, tmp_path, PYTHONHASHSEED="0").splitlines()
+    assert len(shown) == 4 and len(set(shown)) == 1
+
+
+def test_a_forked_child_computes_with_threads_of_its_own(tmp_path):
+    shown = run("""
+        torch.set_num_threads(2)
+        x = torch.randn(1000, 1000)
+        def work():
+            return ((x * 2 + 1).relu() - x).tanh().sum().item()
+        expected = work()
+        for _ in range(3):
+            child = os.fork() if (os := __import__("os")) else 0
+            if child == 0:
+                os._exit(0 if work() == expected else 1)
+            print(os.waitpid(child, 0)[1], work() == expected)
+    """, tmp_path).splitlines()
+    assert shown == ["0 True"] * 3
+
+
+def test_an_idle_pool_sleeps(tmp_path):
+    shown = run("""
+        import time
+        torch.set_num_threads(4)
+        x = torch.randn(2000, 1000)
+        (x * 2).abs().sum().item()
+        time.sleep(0.1)
+        before = time.process_time()
+        time.sleep(1)
+        print(time.process_time() - before < 0.2)
+    """, tmp_path)
+    assert shown == "True\n"
+
+
+def test_a_second_process_compiles_nothing(tmp_path):
+    program = """
+        step = make_step(torch, 4)
+        print([step() for _ in range(3)])
+        print(library.statistics["compiled"])
+    """
+    first = run(program, tmp_path).splitlines()
+    second = run(program, tmp_path).splitlines()
+    assert first[0] == second[0]
+    assert int(first[1]) > 0 and int(second[1]) == 0
+
+
+def test_torn_and_foreign_cache_files_are_rebuilt(tmp_path):
+    program = """
+        x = torch.arange(1000) * 1.5
+        print(((x - 3).relu() * 2).sum().item())
+        print(library.statistics["compiled"])
+    """
+    first = run(program, tmp_path).splitlines()
+    files = sorted(p for p in (tmp_path / "home" / "kernels").rglob("*") if p.is_file())
+    assert files
+    for i, path in enumerate(files):
+        data = path.read_bytes()
+        torn = [data[: len(data) // 2], b"", b"\x7fELF" + data[4:], data[:-1] + b"\0"]
+        path.write_bytes(torn[i % 4])
+    second = run(program, tmp_path).splitlines()
+    assert second == first
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "home").write_text("a file where the folder should be")
+    assert run("print((torch.ones(5) * 2).sum().item())", tmp_path) == "10.0\n"
+
+
+def test_concurrent_processes_share_a_cache(tmp_path):
+    program = TRAIN + "step = make_step(torch, 4)\nprint([step() for _ in range(3)])"
+    environment = {**os.environ, "RUSHLIGHT_JIT": "sync", "RUSHLIGHT_HOME": str(tmp_path / "home")}
+    processes = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, env=environment) for _ in range(3)]
+    shown = [p.communicate() for p in processes]
+    assert all(p.returncode == 0 for p in processes), shown
+    assert len({out for out, _ in shown}) == 1
+
+
+def test_plans_that_never_repeat_are_never_compiled(tmp_path):
+    shown = run("""
+        for n in range(1, 60):
+            ((torch.ones(n) * 2).sum()).item()
+        compiler.wait()
+        print(compiler.statistics["compiled"])
+    """, tmp_path, RUSHLIGHT_JIT="1")
+    assert shown == "0\n"
+
+
+def test_what_repeats_is_compiled_behind_the_program(tmp_path):
+    shown = run("""
+        step = make_step(torch, 4)
+        losses = [step() for _ in range(3)]
+        print(compiler.wait())
+        step()
+        print(compiler.statistics["compiled"] > 0, compiler.statistics["refused"])
+    """, tmp_path, RUSHLIGHT_JIT="1")
+    assert shown == "True\nTrue 0\n"
+
+
+def test_many_shapes_keep_memory_bounded(tmp_path):
+    shown = run("""
+        import resource
+        def grow(first, last):
+            for n in range(first, last):
+                for _ in range(2):
+                    ((torch.ones(n) * 2).sum()).item()
+        grow(1, 700)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        grow(700, 1700)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000)
+    """, tmp_path)
+    assert shown == "True\n"
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    """(losses, text) of a few programs on this CPU, with the requests for kernels they made."""
+    return run(SEVERAL, tmp_path_factory.mktemp("host"))
+
+
+SEVERAL = """
+step = make_step(torch, 5)
+print([round(step(), 4) for _ in range(3)])
+x = torch.randn(37, 19, requires_grad=True)
+y = (torch.softmax(x, 1) * x.t().contiguous().t()).sigmoid() + (x > 0)
+y.to(torch.bfloat16).float().sum().backward()
+print(round(x.grad.abs().sum().item(), 3))
+print(((torch.arange(20) * 3 - 7).abs() + (torch.arange(20) > 4)).tolist())
+"""
+
+
+def test_avx2_gives_the_same_to_rounding(numbers, tmp_path):
+    if not hasattr(os, "uname") or os.uname().machine != "x86_64":
+        pytest.skip("AVX2 is a feature of x86-64")
+    assert run(SEVERAL, tmp_path, RUSHLIGHT_CPU="avx2") == numbers
+
+
+def test_every_kernel_reaches_aarch64(tmp_path):
+    shown = run(SEVERAL + textwrap.dedent("""
+        from rushlight.core.codegen.target import aarch64
+        for generator, parameters in list(library._loaded):
+            text = library.generate(generator, parameters, aarch64())
+            assembly = library.compile_text(text, aarch64(), assembly=True)
+            assert "kernel" in assembly and "ret" in assembly, generator
+        print(len(library._loaded))
+    """), tmp_path).splitlines()
+    assert int(shown[-1]) > 10
