@@ -22,7 +22,7 @@ def run_backward(roots, grads, retain_graph, create_graph, inputs=None, accumula
     inputs: None to accumulate into every leaf, or the tensors whose gradients are wanted.
     accumulate: with `inputs`, whether to write ``.grad`` (backward) or return the list (grad).
     """
-    state = STATE
+    state = STATE.own
     grad_before, state.grad = state.grad, create_graph
     partial_before, state.partial_backward = state.partial_backward, inputs is not None
     try:
@@ -66,7 +66,7 @@ def _run(roots, grads, retain_graph, create_graph, inputs, accumulate):
     for root, gradient in zip(roots, grads):
         send(_root_edge(root), gradient)
     captured = {}
-    anomaly = STATE.anomaly
+    anomaly = STATE.own.anomaly
     while heap:
         node = heapq.heappop(heap)[2]
         slots = buffers.pop(node)

@@ -296,7 +296,7 @@ def make_node(op, inputs, edges, metas, out_metas, params, outputs):
         plan = save_plan(op, needs)
     node.plan = plan
     if plan.inputs or plan.outputs:
-        state = STATE
+        state = STATE.own
         saved = [save_input(inputs[i]) for i in plan.inputs]
         for number in plan.outputs:
             out = outputs[number]
@@ -338,7 +338,7 @@ class Packed:
         if not isinstance(found, _tensor_room["Tensor"]):
             raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got "
                             f"result of type {type(found).__name__}")
-        if self.source is not None and STATE.grad and not found.requires_grad:
+        if self.source is not None and STATE.own.grad and not found.requires_grad:
             found = found.detach()
             source: Any = self.source
             node, number = source if type(source) is tuple else (

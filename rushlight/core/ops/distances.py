@@ -32,7 +32,7 @@ def _slopes(difference, distance, p):
 
 
 def _cdist_backward(g, a, b, out, p, by_product, needs):
-    if STATE.grad and p != 0:
+    if STATE.own.grad and p != 0:
         difference = a.unsqueeze(-2) - b.unsqueeze(-3)
         slope = _slopes(difference, out, p) * g.unsqueeze(-1)
         return slope.sum(-2) if needs[0] else None, -slope.sum(-3) if needs[1] else None

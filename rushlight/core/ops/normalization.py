@@ -52,7 +52,7 @@ def _layer_norm_rule(x, weight, bias, dims, eps):
 
 
 def _layer_norm_backward(g0, x, weight, out1, out2, dims, eps, needs):
-    if STATE.grad:
+    if STATE.own.grad:
         over = tuple(range(-dims, 0))
         lead = tuple(range(len(x.shape) - dims))
         scaled = g0 if weight is None else g0 * weight
@@ -164,7 +164,7 @@ def _group_norm_rule(x, weight, bias, groups, eps):
 
 def _group_norm_backward(g0, g1, g2, x, weight, out1, out2, groups, eps, needs):
     # Unlike the other two, PyTorch's group norm sends gradients through mean and deviation too.
-    if STATE.grad:
+    if STATE.own.grad:
         each = (-1,) + (1,) * (len(x.shape) - 2)
         rows = (x.shape[0], groups, -1)
         others = (0, *range(2, len(x.shape)))
@@ -250,7 +250,7 @@ def _batch_norm_rule(x, weight, bias, running_mean, running_var, training, eps):
 
 
 def _batch_norm_backward(g0, x, weight, out1, out2, training, eps, needs):
-    if STATE.grad:
+    if STATE.own.grad:
         each = (-1,) + (1,) * (len(x.shape) - 2)
         others = (0, *range(2, len(x.shape)))
         scaled = g0 if weight is None else g0 * weight.reshape(each)

@@ -170,7 +170,7 @@ def _max_pool(name, dims, x, kernel_size, stride, padding, dilation, ceil_mode, 
     kernel, stride, padding, dilation, size = _max_pool_arguments(
         name, dims, x._meta, _hashable(kernel_size), _hashable(stride), _hashable(padding),
         _hashable(dilation), bool(ceil_mode))
-    if with_indices or (STATE.grad and x.requires_grad and x.is_floating_point()):
+    if with_indices or (STATE.own.grad and x.requires_grad and x.is_floating_point()):
         return _MAX[dims](x, kernel=kernel, stride=stride, padding=padding, dilation=dilation,
                           size=size)
     return (_max_values_op(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation,

@@ -11,7 +11,7 @@ class _Anomaly:
 
 
 def _refresh():
-    STATE.slow = STATE.anomaly is not None or bool(STATE.saved_hooks)
+    STATE.own.slow = STATE.own.anomaly is not None or bool(STATE.own.saved_hooks)
 
 
 class detect_anomaly:  # noqa: N801
@@ -24,12 +24,12 @@ class detect_anomaly:  # noqa: N801
                       "and should only be enabled for debugging.", stacklevel=2)
 
     def __enter__(self):
-        self.before, STATE.anomaly = STATE.anomaly, _Anomaly(self.check_nan)
+        self.before, STATE.own.anomaly = STATE.own.anomaly, _Anomaly(self.check_nan)
         _refresh()
         return self
 
     def __exit__(self, *_):
-        STATE.anomaly = self.before
+        STATE.own.anomaly = self.before
         _refresh()
 
 
@@ -37,26 +37,26 @@ class set_detect_anomaly:  # noqa: N801
     """Switch anomaly mode on or off, as a call or a context manager."""
 
     def __init__(self, mode, check_nan=True):
-        self.before = STATE.anomaly
-        STATE.anomaly = _Anomaly(check_nan) if mode else None
+        self.before = STATE.own.anomaly
+        STATE.own.anomaly = _Anomaly(check_nan) if mode else None
         _refresh()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        STATE.anomaly = self.before
+        STATE.own.anomaly = self.before
         _refresh()
 
 
 def is_anomaly_enabled():
     """Whether anomaly mode is on."""
-    return STATE.anomaly is not None
+    return STATE.own.anomaly is not None
 
 
 def is_anomaly_check_nan_enabled():
     """Whether anomaly mode raises at NaN."""
-    return STATE.anomaly is not None and STATE.anomaly.check_nan
+    return STATE.own.anomaly is not None and STATE.own.anomaly.check_nan
 
 
 class saved_tensors_hooks:  # noqa: N801
@@ -69,12 +69,12 @@ class saved_tensors_hooks:  # noqa: N801
         self.hooks = (pack_hook, unpack_hook)
 
     def __enter__(self):
-        STATE.saved_hooks.append(self.hooks)
+        STATE.own.saved_hooks.append(self.hooks)
         _refresh()
         return self
 
     def __exit__(self, *_):
-        STATE.saved_hooks.pop()
+        STATE.own.saved_hooks.pop()
         _refresh()
 
 

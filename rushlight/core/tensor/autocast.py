@@ -60,7 +60,7 @@ class Policy:
 
     def _cast_tensor(self, tensor, wanted):
         if self.casts is None or not (
-                tensor.requires_grad and tensor.grad_fn is None and STATE.grad
+                tensor.requires_grad and tensor.grad_fn is None and STATE.own.grad
                 and tensor._base is None and wanted is self.dtype):
             return tensor.to(wanted)
         # A parameter is used by several products: one cast, through which its gradients add up.
@@ -88,12 +88,12 @@ class Policy:
 
 def current():
     """The policy of the region this thread is in, or None."""
-    return STATE.autocast
+    return STATE.own.autocast
 
 
 def enter(policy) -> None:
     """Make `policy` (None: no region) this thread's."""
-    STATE.autocast = policy
+    STATE.own.autocast = policy
 
 
 def kind_of(name):
@@ -115,17 +115,17 @@ def autocasting(function, name):
 
     @functools.wraps(function)
     def cast_first(*args, **kwargs):
-        policy = STATE.autocast
+        policy = STATE.own.autocast
         if policy is None or kwargs.get("out") is not None:
             return function(*args, **kwargs)
         if kind != "unchanged":
             wanted = policy.wanted(kind, args, kwargs)
             args = [policy.cast(value, wanted) for value in args]
             kwargs = {key: policy.cast(value, wanted) for key, value in kwargs.items()}
-        STATE.autocast = None       # what the function is made of computes in these types
+        STATE.own.autocast = None       # what the function is made of computes in these types
         try:
             return function(*args, **kwargs)
         finally:
-            STATE.autocast = policy
+            STATE.own.autocast = policy
 
     return cast_first

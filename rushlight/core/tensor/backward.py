@@ -50,7 +50,7 @@ def _roots_and_grads(tensors, grads, create_graph):
 
 def is_checkpoint_valid() -> bool:
     """Whether the backward that is running, if any, is for all leaves."""
-    return not STATE.partial_backward
+    return not STATE.own.partial_backward
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False,

@@ -26,7 +26,7 @@ def _finish(tensor, requires_grad, device=None, pin_memory=False, layout=None):
                                f"gradients (this one is {tensor._meta.dtype}; write 1. instead of "
                                "1, or pass dtype=torch.float32)")
         tensor.requires_grad_(True)
-    if STATE.inference:
+    if STATE.own.inference:
         tensor._storage.version = INFERENCE
     return tensor
 

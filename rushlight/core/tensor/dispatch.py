@@ -123,7 +123,7 @@ def call_binary(op: Op):
         value = new(Value)
         value.op, value.inputs, value.params, value.meta = op, (vx, vy), None, m
         value.array = None
-        state = STATE
+        state = STATE.own
         state.trace.append(value)
         state.weight = weight = state.weight + m.weight
         storage = new(UntypedStorage)
@@ -217,7 +217,7 @@ def call_unary(op: Op):
         value = new(Value)
         value.op, value.inputs, value.params, value.meta = op, (vx,), None, m
         value.array = None
-        state = STATE
+        state = STATE.own
         state.trace.append(value)
         state.weight = weight = state.weight + m.weight
         storage = new(UntypedStorage)
@@ -379,7 +379,7 @@ def apply(op: Op, inputs, params=()) -> Any:
     if op.facts.get("checks"):
         value.line = user_line(2)
     if type(out_metas) is tuple:
-        STATE.trace.append(value)
+        STATE.own.trace.append(value)
         outputs = []
         for i, m in enumerate(out_metas):
             outputs.append(None if m is None else
@@ -388,9 +388,9 @@ def apply(op: Op, inputs, params=()) -> Any:
     else:
         append(value)
         outputs = (wrap(value, out_metas),)
-    if STATE.grad and op.derivative:
+    if STATE.own.grad and op.derivative:
         _record(op, inputs, metas, out_metas, params, outputs)
-    elif STATE.inference:
+    elif STATE.own.inference:
         for out in outputs:
             if out is not None:
                 out._storage.version = INFERENCE
@@ -419,7 +419,7 @@ def _record(op, inputs, metas, out_metas, params, outputs):
               if o is not None and i not in skip and o._meta.dtype.category > 1]
     if not chosen:
         return
-    maker = slow_node if STATE.slow else make_node
+    maker = slow_node if STATE.own.slow else make_node
     node = maker(op, inputs, edges, metas, out_metas, params, outputs)
     for number, out in chosen:
         out._grad_fn = node
@@ -428,7 +428,7 @@ def _record(op, inputs, metas, out_metas, params, outputs):
 
 
 def _apply_composite(op, inputs, metas, params) -> Any:
-    state = STATE
+    state = STATE.own
     grad_before, state.grad = state.grad, False
     try:
         result = op.decompose(*inputs, *params)
@@ -447,7 +447,7 @@ def _apply_composite(op, inputs, metas, params) -> Any:
 def _apply_view(op, base, metas, out_metas, params) -> Any:
     several = type(out_metas) is tuple
     outputs = tuple([alias(base._storage, m) for m in (out_metas if several else (out_metas,))])
-    state = STATE
+    state = STATE.own
     root = base._base
     if root is None or base._detached_view:
         root = base

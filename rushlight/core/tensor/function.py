@@ -131,13 +131,13 @@ class Function(metaclass=_FunctionMeta):
         node = cls._node_class()
         state = node.__dict__
         state["function"] = cls
-        recording = STATE.grad
+        recording = STATE.own.grad
         edges = tuple([edge_of(a) if isinstance(a, Tensor) and recording else None for a in args])
         state["needs_input_grad"] = tuple([isinstance(a, Tensor) and a.requires_grad
                                            for a in args])
         node.edges = edges
         node.metas = tuple([a._meta if isinstance(a, Tensor) else None for a in args])
-        STATE.grad = False
+        STATE.own.grad = False
         try:
             if cls.setup_context is not Function.setup_context:
                 output = cls.forward(*args)
@@ -145,7 +145,7 @@ class Function(metaclass=_FunctionMeta):
             else:
                 output = cls.forward(node, *args)
         finally:
-            STATE.grad = recording
+            STATE.own.grad = recording
         outputs = output if isinstance(output, (tuple, list)) else (output,)
         made = _attach(node, args, outputs, recording and any(e is not None for e in edges))
         _keep(node, args, outputs, made)
@@ -196,8 +196,8 @@ def _keep(node, args, outputs, made):
 
 def _saved_input(tensor):
     from ..autograd.node import Packed, _open_input, save_input
-    if STATE.saved_hooks:
-        packed = Packed(tensor, STATE.saved_hooks[-1])
+    if STATE.own.saved_hooks:
+        packed = Packed(tensor, STATE.own.saved_hooks[-1])
         return lambda node: packed.open()
     entry = save_input(tensor)
     return lambda node: _open_input(entry, node)
@@ -215,11 +215,11 @@ def once_differentiable(function):
 
     @functools.wraps(function)
     def wrapper(ctx, *grads):
-        recording, STATE.grad = STATE.grad, False
+        recording, STATE.own.grad = STATE.own.grad, False
         try:
             found = function(ctx, *grads)
         finally:
-            STATE.grad = recording
+            STATE.own.grad = recording
         if not recording or not any(isinstance(g, Tensor) and g.requires_grad for g in grads):
             return found
         several = isinstance(found, tuple)

@@ -31,10 +31,10 @@ def write_out(out, result, name):
             kind(out) if kind is not tuple else tuple(out)
     if not isinstance(out, TENSOR[0]):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    if STATE.grad and (out.requires_grad or (result.requires_grad and False)):
+    if STATE.own.grad and (out.requires_grad or (result.requires_grad and False)):
         raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic "
                            "differentiation, but one of the arguments requires grad.")
-    if STATE.grad and result.requires_grad:
+    if STATE.own.grad and result.requires_grad:
         raise RuntimeError(f"{name}(): functions with out=... arguments don't support automatic "
                            "differentiation, but one of the arguments requires grad.")
     have, want = out._meta, result._meta

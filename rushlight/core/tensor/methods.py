@@ -148,7 +148,7 @@ def copy_(self, src, non_blocking=False):
                                f"shape {list(together)}")
     strides = None if m.contiguous or not m.dense else m.strides
     made = copy_op(src, dtype=m.dtype, size=tuple(m.shape), strides=strides)
-    return self._assign(overwrite(CopyBackwards, self, made) if STATE.grad else made)
+    return self._assign(overwrite(CopyBackwards, self, made) if STATE.own.grad else made)
 
 
 @method
@@ -171,7 +171,7 @@ def _fill(self, value, kind):
     if isinstance(value, complex) and not m.dtype.is_complex:
         value = value.real
     made = fill_op(value, dtype=m.dtype, size=tuple(m.shape), strides=strides)
-    return self._assign(overwrite(kind, self, made) if STATE.grad else made, constant=True)
+    return self._assign(overwrite(kind, self, made) if STATE.own.grad else made, constant=True)
 
 
 @method
@@ -182,7 +182,7 @@ def zero_(self):
 
 def _in_place_view(name):
     def function(self, *args, **kwargs):
-        if STATE.grad and self.requires_grad and self.grad_fn is None:
+        if STATE.own.grad and self.requires_grad and self.grad_fn is None:
             self._check_writable_by_autograd()
         seen = getattr(self, name)(*args, **kwargs)
         self._meta = seen._meta

@@ -62,11 +62,11 @@ class no_grad(_Mode):  # noqa: N801
         return made if function is None else made(function)
 
     def __enter__(self):
-        self.before = STATE.grad
-        STATE.grad = False
+        self.before = STATE.own.grad
+        STATE.own.grad = False
 
     def __exit__(self, *_):
-        STATE.grad = self.before
+        STATE.own.grad = self.before
 
 
 class enable_grad(_Mode):  # noqa: N801
@@ -77,30 +77,30 @@ class enable_grad(_Mode):  # noqa: N801
         return made if function is None else made(function)
 
     def __enter__(self):
-        self.before = STATE.grad
-        STATE.grad = True
+        self.before = STATE.own.grad
+        STATE.own.grad = True
 
     def __exit__(self, *_):
-        STATE.grad = self.before
+        STATE.own.grad = self.before
 
 
 class set_grad_enabled(_Mode):  # noqa: N801
     """Switch recording on or off: as a call, a context manager or a decorator."""
 
     def __init__(self, mode):
-        self.before = STATE.grad
+        self.before = STATE.own.grad
         self.mode = bool(mode)
-        STATE.grad = self.mode
+        STATE.own.grad = self.mode
 
     def __call__(self, function):
-        STATE.grad = self.before
+        STATE.own.grad = self.before
         return super().__call__(function)
 
     def __enter__(self):
-        STATE.grad = self.mode
+        STATE.own.grad = self.mode
 
     def __exit__(self, *_):
-        STATE.grad = self.before
+        STATE.own.grad = self.before
 
     def clone(self):
         """A fresh instance with the same mode."""
@@ -124,15 +124,15 @@ class inference_mode(_Mode):  # noqa: N801
         pass
 
     def __enter__(self):
-        self.before = (STATE.grad, STATE.inference)
-        STATE.inference = self.mode
+        self.before = (STATE.own.grad, STATE.own.inference)
+        STATE.own.inference = self.mode
         if self.mode:
-            STATE.grad = False
+            STATE.own.grad = False
         else:
-            STATE.grad = True
+            STATE.own.grad = True
 
     def __exit__(self, *_):
-        STATE.grad, STATE.inference = self.before
+        STATE.own.grad, STATE.own.inference = self.before
 
     def clone(self):
         """A fresh instance with the same mode."""
@@ -141,9 +141,9 @@ class inference_mode(_Mode):  # noqa: N801
 
 def is_grad_enabled() -> bool:
     """Whether operations are being recorded."""
-    return STATE.grad
+    return STATE.own.grad
 
 
 def is_inference_mode_enabled() -> bool:
     """Whether inference mode is on."""
-    return STATE.inference
+    return STATE.own.inference

@@ -41,7 +41,7 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
     out_metas: Any = output_metas(program, metas, [value.meta for value in scalars])
     step = Value(STEP, tuple(values), (program, sets), out_metas)
     del values
-    trace = STATE.trace
+    trace = STATE.own.trace
     trace.append(step)
     line = user_line()
     for number, (tensor, m) in enumerate(zip(targets, out_metas)):
@@ -50,7 +50,7 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
         item = _item(step, number, out_metas[number], trace)
         for tensor in followers:
             _replace(tensor, item, line)
-    if STATE.weight > FLUSH_BYTES:
+    if STATE.own.weight > FLUSH_BYTES:
         flush_long_trace()
 
 
@@ -86,7 +86,7 @@ def _item(step, number, m, trace):
     value.op, value.inputs, value.params, value.meta = ITEM, (step,), (number,), m
     value.array = None
     trace.append(value)
-    STATE.weight += m.weight
+    STATE.own.weight += m.weight
     return value
 
 

@@ -44,7 +44,7 @@ def _fill(tensor, op, inputs, generator, name):
     generator = generator_of(generator, name)
     if not m.numel:
         return tensor
-    filled = tensor if STATE.grad and tensor.requires_grad else None
+    filled = tensor if STATE.own.grad and tensor.requires_grad else None
     return tensor._assign(generator.draw(op, (*inputs, filled), (m.shape, _order(m), m.dtype)))
 
 

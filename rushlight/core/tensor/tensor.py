@@ -248,7 +248,7 @@ class Tensor:
             raise RuntimeError(
                 "only Tensors of floating point dtype can require gradients (this one is "
                 f"{self._meta.dtype}; write 1. instead of 1, or pass dtype=torch.float32)")
-        if requires_grad and self._inference and not STATE.inference:
+        if requires_grad and self._inference and not STATE.own.inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside "
                                "InferenceMode is not allowed.")
         self._requires_grad = requires_grad
@@ -465,12 +465,12 @@ class Tensor:
 
     def _check_writable_by_autograd(self):
         """PyTorch's rules on what may be changed in place while autograd records."""
-        if self._inference and not STATE.inference:
+        if self._inference and not STATE.own.inference:
             raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not "
                                "allowed.You can make a clone to get a normal tensor before doing "
                                "inplace update.See "
                                "https://github.com/pytorch/rfcs/pull/17 for more details.")
-        if not STATE.grad:
+        if not STATE.own.grad:
             return
         base = self._base
         if base is not None:
@@ -518,7 +518,7 @@ class Tensor:
         attached = base is not None and not self._detached_view
         if attached:
             self._refresh_view()
-        graph = STATE.grad and (result._requires_grad or self.requires_grad or
+        graph = STATE.own.grad and (result._requires_grad or self.requires_grad or
                                 (attached and base._requires_grad))
         if attached and graph:
             old_edge = edge_of(base)
@@ -659,10 +659,10 @@ class _NoGradBarrier:
         self.mode = mode
 
     def __enter__(self):
-        self.before, STATE.grad = STATE.grad, self.mode
+        self.before, STATE.own.grad = STATE.own.grad, self.mode
 
     def __exit__(self, *_):
-        STATE.grad = self.before
+        STATE.own.grad = self.before
 
 
 class Parameter(Tensor):

@@ -7,7 +7,7 @@ A `Value` is one immutable array: computed (``array`` is set), or pending (``op`
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..base.shapes import FLUSH_BYTES, Meta
 
@@ -34,24 +34,51 @@ class Value:
         return f"<Value {self.meta} {state}>"
 
 
-class ThreadState(threading.local):
+class ThreadState:
     """What belongs to one thread: its pending trace, and the modes autograd reads at every op."""
 
+    __slots__ = ("trace", "weight", "grad", "slow", "inference", "anomaly", "saved_hooks",
+                 "autocast", "partial_backward")
+
     def __init__(self):
-        self.trace = []        # pending Values in the order they were made
+        self.trace: list = []  # pending Values in the order they were made
         self.weight = 0        # bytes pending, see Meta.weight
         self.grad = True       # whether autograd records
         self.slow = False      # anomaly mode, saved-tensor hooks, ...: ops take the general path
         self.inference = False
-        self.anomaly = None
-        self.saved_hooks = []
-        self.autocast = None            # the autocast region's policy
+        self.anomaly: Any = None
+        self.saved_hooks: list = []
+        self.autocast: Any = None       # the autocast region's policy
         self.partial_backward = False   # a backward for some inputs only is running
         TRACES.append(self.trace)
 
 
+class _PerThread(threading.local):
+    """The running thread's ThreadState is `own`, and its fields are readable here as well.
+
+    A lookup in a thread-local object costs as much as five in an ordinary one, so what runs at
+    every op takes `own` once.
+    """
+
+    if TYPE_CHECKING:
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
+
+    def __init__(self):
+        self.own = ThreadState()
+
+
+def _forward(name):
+    return property(lambda self: getattr(self.own, name),
+                    lambda self, value: setattr(self.own, name, value))
+
+
+for _name in ThreadState.__slots__:
+    setattr(_PerThread, _name, _forward(_name))
+
 TRACES: list = []              # every thread's trace, for values that cross threads
-STATE = ThreadState()
+STATE = _PerThread()
 _flush: list[Any] = [None]
 
 
@@ -69,7 +96,7 @@ def leaf(array, meta: Meta) -> Value:
 
 def append(value: Value) -> Value:
     """Put a pending value at the end of this thread's trace."""
-    state = STATE
+    state = STATE.own
     state.trace.append(value)
     state.weight += value.meta.weight
     if state.weight > FLUSH_BYTES:
