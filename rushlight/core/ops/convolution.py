@@ -205,13 +205,13 @@ def _forward(name, dims, input, weight, bias, stride, padding, dilation, groups)
     return y.squeeze(0) if added else y
 
 
-@export("torch", "nn.functional")
+@export("torch", "nn.functional", static=True)
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):  # noqa: A002
     """The convolution of signals (N, C, L) or (C, L) with weight (O, C / groups, K)."""
     return _forward("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-@export("torch", "nn.functional")
+@export("torch", "nn.functional", static=True)
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):  # noqa: A002
     """The convolution of images (N, C, H, W) or (C, H, W) with weight (O, C / groups, KH, KW).
 
@@ -222,7 +222,7 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     return _forward("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-@export("torch", "nn.functional")
+@export("torch", "nn.functional", static=True)
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):  # noqa: A002
     """The convolution of volumes (N, C, D, H, W) with weight (O, C / groups, KD, KH, KW)."""
     return _forward("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
@@ -260,7 +260,7 @@ def _backward_direction(name, dims, input, weight, bias, *how):  # noqa: A002
     return y.squeeze(0) if added else y
 
 
-@export("torch", "nn.functional")
+@export("torch", "nn.functional", static=True)
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0,  # noqa: A002
                      groups=1, dilation=1):
     """The transposed convolution of (N, C, L) with weight (C, O / groups, K)."""
@@ -268,7 +268,7 @@ def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_paddi
                                output_padding, groups, dilation)
 
 
-@export("torch", "nn.functional")
+@export("torch", "nn.functional", static=True)
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0,  # noqa: A002
                      groups=1, dilation=1):
     """The transposed convolution (adjoint of `conv2d`) with weight (C, O / groups, KH, KW).
@@ -279,7 +279,7 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
                                output_padding, groups, dilation)
 
 
-@export("torch", "nn.functional")
+@export("torch", "nn.functional", static=True)
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0,  # noqa: A002
                      groups=1, dilation=1):
     """The transposed convolution of (N, C, D, H, W) with weight (C, O / groups, KD, KH, KW)."""

@@ -109,7 +109,7 @@ _RECORDS = {
 }
 
 
-@export("nn.functional")
+@export("nn.functional", static=True)
 def linear(input, weight, bias=None):  # noqa: A002
     """``input @ weight.T + bias``: (*, in) to (*, out), weight (out, in) or (in)."""
     need_tensor(input, "linear", "input", 1)

@@ -94,7 +94,12 @@ def _check_classes(target, classes, ignored):
     array = target._storage.value.array
     if array is None or array.size == 0 or target._storage.value.meta is not target._meta:
         return
-    if int(array.max()) >= classes or int(array.min()) < 0:
+    if array.size <= 64:        # a few Python numbers are faster than NumPy's reductions
+        numbers = array.reshape(-1).tolist()
+        low, high = min(numbers), max(numbers)
+    else:
+        low, high = array.min(), array.max()
+    if high >= classes or low < 0:
         bad = array[((array < 0) | (array >= classes)) & (array != ignored)]
         if bad.size:
             raise IndexError(f"Target {bad.flat[0]} is out of bounds.")
@@ -110,7 +115,15 @@ def _nll(x, target, weight, reduction, ignored):
     return nll_op(x, target, weight, reduction=reduction, ignored=int(ignored), shape=shape)[0]
 
 
-@export("nn.functional")
+def _classes_exist(input, target, *args, ignore_index=-100, **kwargs):  # noqa: A002
+    """What depends on the data of a call that is known otherwise."""
+    if target._meta.dtype.category == 1:
+        shape = input._meta.shape
+        _check_classes(target, shape[1] if len(shape) > 1 else shape[0],
+                       args[2] if len(args) > 2 else ignore_index)
+
+
+@export("nn.functional", static=_classes_exist)
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100,  # noqa: A002
              reduce=None, reduction="mean"):
     """-weight[target] * input[target] of log-probabilities (N, C), (C,) or (N, C, d1, ...).
@@ -204,7 +217,7 @@ def _cross_entropy(x, target, weight, reduction, ignored, smoothing):
     return _nll(x.log_softmax(0 if len(x.shape) == 1 else 1), target, weight, reduction, ignored)
 
 
-@export("nn.functional")
+@export("nn.functional", static=_classes_exist)
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100,  # noqa: A002
                   reduce=None, reduction="mean", label_smoothing=0.0):
     """-log softmax(input)[target] of scores (N, C), (C,) or (N, C, d1, ...).

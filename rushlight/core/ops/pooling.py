@@ -142,7 +142,7 @@ def _hashable(value):
     return tuple(value) if type(value) is list else value
 
 
-@lru_cache(1024)
+@lru_cache(1024, typed=True)
 def _max_pool_arguments(name, dims, x, kernel_size, stride, padding, dilation, ceil_mode):
     """(kernel, stride, padding, dilation, size) for an input with the meta `x`, checked."""
     kernel, stride, padding, dilation = _window(name, dims, kernel_size, stride, padding, dilation)
@@ -219,11 +219,11 @@ def _publish_max_pool(dims):
         "that leaves the input on the right.\n    return_indices also gives the flat position "
         "of each value in its plane.")
     indices.__doc__ = f"`{name}` with its indices: (values, flat positions in the plane)."
-    export("nn.functional", name=name)(functional)
-    export("torch", name=name)(plain)
-    export("nn.functional", name=name + "_with_indices")(indices)
+    export("nn.functional", name=name, static=True)(functional)
+    export("torch", name=name, static=True)(plain)
+    export("nn.functional", name=name + "_with_indices", static=True)(indices)
     if dims == 1:
-        export("torch", name=name + "_with_indices")(indices)
+        export("torch", name=name + "_with_indices", static=True)(indices)
 
 
 for _dims in (1, 2, 3):

@@ -176,23 +176,28 @@ def composite(name, inputs, decompose, derivative, *, params=(), node_name=None,
 class Export:
     """A public name: which function, under which of ``torch`` ``Tensor`` ``nn.functional`` ..."""
 
-    __slots__ = ("name", "function", "targets", "inplace", "out", "op")
+    __slots__ = ("name", "function", "targets", "inplace", "out", "static", "op")
 
-    def __init__(self, name, function, targets, inplace, out):
+    def __init__(self, name, function, targets, inplace, out, static):
         self.name, self.function, self.targets = name, function, targets
-        self.inplace, self.out = inplace, out
+        self.inplace, self.out, self.static = inplace, out, static
 
 
-def export(*targets, name=None, inplace=False, out=False, aliases=()):
+def export(*targets, name=None, inplace=False, out=False, static=False, aliases=()):
     """Publish a function: ``@export("torch", "Tensor", out=True, inplace=True)``.
 
     Targets: "torch" (``rushlight.name``), "Tensor" (a method), "nn.functional", "special",
     "linalg", "fft". `inplace` adds ``Tensor.name_`` (and ``torch.name_`` where exported to torch);
     `out` adds the ``out=`` argument to the functions. `aliases` are further public names.
+    `static` says that what the function checks, records and returns follows from its tensors'
+    metas, from which of them need gradients, and from the values of its other arguments, so that
+    calls are remembered (see `rushlight.core.tensor.known_calls`): True, or a function of the
+    same arguments that checks what depends on elements, to be run before a remembered call.
     """
     def register(function):
         for public in (name or function.__name__, *aliases):
-            EXPORTS.append(Export(public, function, targets or ("torch", "Tensor"), inplace, out))
+            EXPORTS.append(Export(public, function, targets or ("torch", "Tensor"), inplace, out,
+                                  static))
         return function
     return register
 

@@ -57,13 +57,13 @@ def _default_dim(name, ndim):
     return 0 if ndim in (0, 1, 3) else 1
 
 
-@export("torch", "Tensor", out=True)
+@export("torch", "Tensor", out=True, static=True)
 def softmax(input, dim, dtype=None):  # noqa: A002
     """exp(x) / sum(exp(x)) along `dim`, computed from x - max(x); `dtype` casts first."""
     return _along(softmax_op, "softmax", input, dim, dtype)
 
 
-@export("torch", "Tensor", out=True)
+@export("torch", "Tensor", out=True, static=True)
 def log_softmax(input, dim, dtype=None):  # noqa: A002
     """x - log(sum(exp(x))) along `dim`; `dtype` casts first."""
     return _along(log_softmax_op, "log_softmax", input, dim, dtype)

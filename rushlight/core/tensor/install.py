@@ -19,6 +19,7 @@ from . import (  # noqa: F401 - hot paths, operators, draws
 from .autocast import autocasting
 from .dispatch import prepare
 from .inplace import inplace_form, public_function
+from .known_calls import known_calls
 from .tensor import Tensor
 
 TORCH: dict = {}               # names of the package itself
@@ -33,6 +34,8 @@ def install(exports) -> None:
         function = export.function      # an exception is published as it is
         if not isinstance(function, type):
             function = autocasting(public_function(export), export.name)
+            if export.static:
+                function = known_calls(function, export.static)
         for target in export.targets:
             if target == "Tensor":
                 setattr(Tensor, export.name, function)
