@@ -121,10 +121,11 @@ class Rule(NamedTuple):
 RULES: dict[str, Rule] = {}
 # The modules that register lowerings.
 MODULES: tuple = (
+    "gemm",
     "optimizer",
-    "rows_softmax",
-    "rows_loss",
     "pooling",
+    "rows_loss",
+    "rows_softmax",
 )
 
 

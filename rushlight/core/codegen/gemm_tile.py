@@ -1,0 +1,217 @@
+"""The register tile of a matrix product: rows x vectors of sums, and how it is finished.
+
+`Tile` sums over k into registers; `Finish` turns sums into results: scales, bias, the fused body,
+conversion, stores. Both work on a vector of columns; the last vector of a row may be masked.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..base.dtypes import DTYPES
+from .body import MEMORY, emit_body, from_memory, load_number, round_half, to_memory
+from .emit import Builder, Value
+from .gemm_problem import Problem
+from .llvm_types import lanes_of, natural_alignment, vector
+from .words import Lane
+
+
+def register_tile(target, itemsize) -> tuple[int, int]:
+    """(rows, vectors) of the widest tile that leaves registers for B and one element of A."""
+    return (target.registers - 4) // 2, 2
+
+
+def cut(total: int, most: int) -> tuple[int, int, int]:
+    """`total` in the fewest parts of at most `most`, as equal as possible.
+
+    Returns (parts, size, longer): the first `longer` parts have `size`, the others one less.
+    """
+    parts = -(-total // most)
+    size = -(-total // parts)
+    return parts, size, total - parts * (size - 1)
+
+
+class Source(NamedTuple):
+    """A matrix in memory: address, LLVM's element type there, strides of its two axes."""
+
+    pointer: Value
+    kind: str
+    first: Any
+    second: Any
+
+    def at(self, i, j) -> Value:
+        """The address of an element."""
+        b = self.pointer.b
+        return b.element(self.pointer, b.as_value(i, "i64") * self.first
+                         + b.as_value(j, "i64") * self.second, self.kind)
+
+
+def lanes_mask(b: Builder, lanes: int, present: int) -> Value | None:
+    """The mask of a vector's first `present` lanes; None where that is all."""
+    if present >= lanes:
+        return None
+    text = ", ".join(f"i1 {'true' if i < present else 'false'}" for i in range(lanes))
+    return Value(b, vector("i1", lanes), f"<{text}>")
+
+
+def load_row(b: Builder, source: Source, pointer: Value, lanes: int, compute: str, mask=None):
+    """Consecutive elements as a vector of the compute type; masked lanes are zero."""
+    kind = vector(source.kind, lanes)
+    found = b.load(kind, pointer) if mask is None else b.masked_load(kind, pointer, mask)
+    return b.cast(found, vector(compute, lanes))
+
+
+def load_one(b: Builder, source: Source, pointer: Value, compute: str) -> Value:
+    """One element as the compute type."""
+    return b.cast(b.load(source.kind, pointer), compute)
+
+
+class Tile:
+    """rows x len(masks) vectors of sums in registers."""
+
+    def __init__(self, b: Builder, compute: str, lanes: int, rows: int, masks):
+        self.b, self.compute, self.lanes, self.rows = b, compute, lanes, rows
+        self.masks = list(masks)
+        kind = vector(compute, lanes)
+        zero = b.constant(kind, 0)
+        self.sums = [[b.variable(zero) for _ in self.masks] for _ in range(rows)]
+
+    def add_products(self, a: Source, other: Source, count, packed=False) -> None:
+        """Add ``sum_k a[i, k] * other[k, j]`` for k in range(count).
+
+        `a` is read an element at a time, `other` a vector at a time: its second stride is 1.
+        With `packed` it is padded to whole vectors and aligned.
+        """
+        b = self.b
+        with b.loop(0, count, unroll=False) as k:
+            columns = []
+            for v, mask in enumerate(self.masks):
+                pointer = b.element(other.at(k, 0), v * self.lanes, other.kind)
+                if packed:
+                    columns.append(b.load(vector(self.compute, self.lanes), pointer,
+                                          self.lanes * natural_alignment(self.compute)))
+                else:
+                    columns.append(load_row(b, other, pointer, self.lanes, self.compute, mask))
+            first = a.at(0, k)
+            for r in range(self.rows):
+                one = load_one(b, a, b.element(first, r * a.first, a.kind), self.compute)
+                one = b.splat(one, self.lanes)
+                for v, column in enumerate(columns):
+                    total = self.sums[r][v]
+                    total.set(b.fma(one, column, total.get()))
+
+    def load(self, pointer: Value, stride) -> None:
+        """Start from sums in memory (rows `stride` apart)."""
+        for r, v, place in self._places(pointer, stride):
+            mask = self.masks[v]
+            kind = vector(self.compute, self.lanes)
+            self.sums[r][v].set(self.b.load(kind, place) if mask is None
+                                else self.b.masked_load(kind, place, mask))
+
+    def store(self, pointer: Value, stride) -> None:
+        """Sums to memory."""
+        for r, v, place in self._places(pointer, stride):
+            value = self.sums[r][v].get()
+            if self.masks[v] is None:
+                self.b.store(value, place)
+            else:
+                self.b.masked_store(value, place, self.masks[v])
+
+    def _places(self, pointer, stride):
+        for r in range(self.rows):
+            row = self.b.element(pointer, self.b.as_value(r, "i64") * stride, self.compute)
+            for v in range(len(self.masks)):
+                yield r, v, self.b.element(row, v * self.lanes, self.compute)
+
+
+class Finish:
+    """Turns sums into results and stores them, for one problem."""
+
+    def __init__(self, b: Builder, target, problem: Problem, pointers: dict):
+        self.b, self.target, self.problem = b, target, problem
+        self.pointers = pointers
+        self.body_dtypes = problem.body.output_dtypes() if problem.body else (problem.dtype,)
+        self.numbers = {}
+        for i, strides in enumerate(problem.extras):
+            if strides is None and problem.body is not None:
+                name = problem.body.inputs[i + 1]
+                self.numbers[i] = load_number(b, name, pointers[f"extra{i}"])
+        self.scales = []
+        if problem.scales:
+            for name, kind in zip(("beta", "alpha"), problem.scales):
+                lane = load_number(b, kind, pointers[name])
+                self.scales.append(b.cast(lane.value, problem.compute))
+
+    def _address(self, name, strides, kind, batch, i, j) -> Value:
+        b = self.b
+        at = b.as_value(batch, "i64") * strides[0] + b.as_value(i, "i64") * strides[1] \
+            + b.as_value(j, "i64") * strides[2]
+        return b.element(self.pointers[name], at, kind)
+
+    def _read(self, name, strides, dtype, batch, i, j, lanes, mask) -> Lane:
+        """A vector along j of an operand broadcast to the result."""
+        b, kind = self.b, MEMORY[dtype]
+        pointer = self._address(name, strides, kind, batch, i, j)
+        if strides[2] == 0 or lanes == 1:
+            return from_memory(b, dtype, b.load(kind, pointer))
+        wide = vector(kind, lanes)
+        if strides[2] == 1:
+            value = b.load(wide, pointer) if mask is None else b.masked_load(wide, pointer, mask)
+        else:
+            steps = b.arithmetic("mul", b.iota("i64", lanes), strides[2])
+            if mask is not None:
+                steps = b.select(mask, steps, b.constant(steps.type, 0))
+            value = b.gather(wide, pointer, steps)
+        return from_memory(b, dtype, value)
+
+    def vector(self, value: Value, batch, i, j, mask=None) -> None:
+        """Store the results of one vector of sums: row i, columns from j."""
+        b, problem = self.b, self.problem
+        lanes = lanes_of(value.type)
+        if self.scales:
+            value = value * self.scales[1]
+        if problem.bias is not None:
+            bias = self._read("bias", problem.bias, problem.dtype, batch, i, j, lanes, mask).value
+            if self.scales:
+                # beta = 0 ignores the bias, NaN included.
+                beta = self.scales[0]
+                scaled = b.splat(bias * beta if bias.type == beta.type else bias, 1) \
+                    if lanes_of(bias.type) == 1 else bias * beta
+                bias = b.select(beta.equals(0.0), b.constant(scaled.type, 0), scaled)
+            value = value + b.as_value(bias, value.type)
+        if DTYPES[problem.dtype].half:
+            value = b.cast(round_half(b, value, DTYPES[problem.dtype]), value.type)
+        results = [Lane(value, DTYPES[problem.dtype])]
+        if problem.body is not None:
+            inputs = [results[0]]
+            for e, strides in enumerate(problem.extras):
+                inputs.append(self.numbers[e] if strides is None else self._read(
+                    f"extra{e}", strides, problem.body.inputs[e + 1], batch, i, j, lanes, mask))
+            results = emit_body(b, self.target, problem.body, inputs)
+        for o, (lane, strides) in enumerate(zip(results, problem.outs)):
+            if strides is None:
+                continue
+            stored = to_memory(b, lane)
+            stored = b.as_value(stored, vector(MEMORY[lane.dtype.name], lanes))
+            pointer = self._address(f"out{o}", strides, MEMORY[lane.dtype.name], batch, i, j)
+            if mask is None:
+                b.store(stored, pointer)
+            else:
+                b.masked_store(stored, pointer, mask)
+
+    def tile(self, tile: Tile, batch, i, j) -> None:
+        """All vectors of a register tile whose first element is (i, j)."""
+        for r in range(tile.rows):
+            for v, mask in enumerate(tile.masks):
+                self.vector(tile.sums[r][v].get(), batch, self.b.as_value(i, "i64") + r,
+                            self.b.as_value(j, "i64") + v * tile.lanes, mask)
+
+
+def argument_pointers(b: Builder, problem: Problem, more=()) -> dict:
+    """The kernel's argument words by name; numbers as the address of their word."""
+    found = {}
+    numbers = {"beta", "alpha"} | {f"extra{i}" for i, s in enumerate(problem.extras) if s is None}
+    for position, name in enumerate([*problem.argument_names(), *more]):
+        word = b.element(b.args[0], position, "i64")
+        found[name] = word if name in numbers else b.load("ptr", word)
+    return found
