@@ -15,7 +15,7 @@ from ..base.shapes import Meta
 from ..ops.record import REGISTRY
 from .emit import Builder, Module, Value
 from .llvm_types import element_type, lanes_of, vector
-from .words import Lane, Unsupported, Words
+from .words import Lane, Unsupported, Words, round_half
 
 # What a fused kernel may contain: (op name, operand numbers, compute dtype, result dtype). Operands
 # 0 .. len(inputs)-1 are the inputs, then the instructions in order. `cast` stands for conversions.
@@ -69,11 +69,6 @@ def to_memory(b: Builder, lane: Lane) -> Value:
     if lane.dtype.half:
         return round_half(b, lane.value, lane.dtype)
     return lane.value
-
-
-def round_half(b: Builder, value: Value, dtype: Dtype) -> Value:
-    """A float rounded to float16 or bfloat16 (to nearest, ties to even)."""
-    return b.cast(value, vector(MEMORY[dtype.name], lanes_of(value.type)))
 
 
 def store_lanes(b: Builder, lane: Lane, pointer: Value) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..base.shapes import broadcast_strides, meta
+from ..base.shapes import broadcast_strides, meta, same_layout
 from ..ops.core_views import UPDATE
 from .body import CAST, Body
 from .fusion import Unit, body_of, consumers, donated_inputs, partition
@@ -71,7 +71,7 @@ class _Maker:
         self.temporaries: dict[int, tuple] = {}      # slot -> (bytes, stage)
         self.count = TEMPORARY
         self.shared: dict[int, int] = {}             # output buffer -> the input it may replace
-        self.written: set[int] = set()
+        self.reusable: dict[int, list] = {}     # output buffer -> inputs read in its order
 
     def operand(self, item) -> Any:
         if isinstance(item, Array):
@@ -136,6 +136,12 @@ class _Maker:
         low = Lowering(records[0].op, (), outputs, (), self.new_slot)
         lower_group(low, body, [self.operand(i) for i in inputs], outputs)
         self.stage(low, records, wanted)
+        for out in outputs:
+            self.reusable[out.slot] = [
+                i.buffer for i in inputs if isinstance(i, Array) and all(
+                    same_layout(meta(out.meta.dtype, j.meta.shape, j.meta.strides, j.meta.offset),
+                                out.meta)
+                    for j in inputs if isinstance(j, Array) and j.buffer == i.buffer)]
 
     def anchored(self, unit: Unit) -> bool:
         anchor, rule = unit.anchor, unit.rule
@@ -243,6 +249,18 @@ def _place(made: Blueprint, maker: _Maker) -> None:
                     claimed.add(root)
             else:
                 copies.setdefault(s, []).append((source, buffer))
+    for s, stage in enumerate(stages):
+        taken: set[int] = set()
+        for buffer in stage.wanted:
+            for source in maker.reusable.get(buffer, ()):
+                root = _root(made, source)
+                if buffer not in made.roots and root not in taken and last.get(source) == s and \
+                        last.get(root) == s and source not in hosted and \
+                        graph.buffers[root].leaf is None and \
+                        graph.buffers[source].meta.nbytes == graph.buffers[buffer].meta.nbytes:
+                    made.roots[buffer] = root
+                    last[root] = last[buffer]
+                    taken.add(root)
     for s, pairs in copies.items():
         made.stages[s] = _with_copies(made, maker, stages[s], pairs)
     _assign(made, maker, first, last, hosted, claimed)

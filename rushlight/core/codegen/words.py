@@ -27,6 +27,19 @@ class Lane(NamedTuple):
     dtype: Dtype
 
 
+def round_half(b: Builder, value: Value, dtype: Dtype) -> Value:
+    """A float rounded to float16 or bfloat16 (to nearest, ties to even), as LLVM's type for it."""
+    lanes = lanes_of(value.type)
+    if dtype is dt.float16:
+        return b.cast(value, vector("half", lanes))
+    # In integers: the CPU's own instruction flushes subnormal numbers to zero.
+    bits = b.bitcast(value, vector("i32", lanes))
+    odd = b.logical_shift_right(bits, 16) & 1
+    rounded = b.select(b.unordered(value, value), bits | 0x400000, bits + odd + 0x7FFF)
+    short = b.cast(b.logical_shift_right(rounded, 16), vector("i16", lanes))
+    return b.bitcast(short, vector("bfloat", lanes))
+
+
 _COMPUTE = {"bool": "i1", "uint8": "i8", "int8": "i8", "int16": "i16", "uint16": "i16",
             "int32": "i32", "uint32": "i32", "int64": "i64", "uint64": "i64", "float16": "float",
             "bfloat16": "float", "float32": "float", "float64": "double"}
@@ -149,9 +162,7 @@ class Words:
             return Lane(b.select(b.compare("ne", x.value, zero), one, zero), x.dtype)
         low = b.select(x.value < 0, b.constant(kind, -1), zero)
         found = b.select(x.value > 0, b.constant(kind, 1), low)
-        if x.dtype.category == 2:      # NaN stays NaN
-            found = b.select(b.unordered(x.value, x.value), x.value, found)
-        return Lane(found, x.dtype)
+        return Lane(found, x.dtype)      # 0 for NaN, as PyTorch has it
 
     def floordiv(self, a, b):
         """The word `floordiv`."""
@@ -420,8 +431,7 @@ class Words:
             return Lane(b.cast(wide, want), dtype)
         found = Lane(b.cast(x.value, want, unsigned), dtype)
         if dtype.half:
-            raise_to = {"float16": "half", "bfloat16": "bfloat"}[dtype.name]
-            found = Lane(b.cast(b.cast(found.value, vector(raise_to, lanes)), want), dtype)
+            found = Lane(b.cast(round_half(b, found.value, dtype), want), dtype)
         return found
 
 
