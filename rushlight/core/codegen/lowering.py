@@ -121,6 +121,7 @@ class Rule(NamedTuple):
 RULES: dict[str, Rule] = {}
 # The modules that register lowerings.
 MODULES: tuple = (
+    "convolution",
     "gemm",
     "optimizer",
     "pooling",

@@ -1,0 +1,210 @@
+"""What a convolution kernel needs to know of its problem, and how the work is cut.
+
+Forward and input gradient are one computation, the correlation of `interpreter/kernels/
+convolution.py`, in three dimensions (depth, rows, columns; the missing ones have size 1):
+
+    y[n, o, t] = sum over c, k of  w[o, c, k] * x[n, c, t * stride + k * dilation - offset]
+
+Note [planes]: lanes run over the result's pixels, in memory order, so results land in NCHW without
+a transposition. For that a task copies its input into *planes*, one for each channel and tap
+column: the input shifted (and strided) so that a plane's rows are as wide as the result's. A tap
+row is then a constant distance within a plane, and the kernel is a matrix product whose inner loop
+steps from plane to plane:
+
+    plane (channel c, column tap kx) [depth tap][row][column]
+    y[o, p] += w[o, c, ky, kx] * plane[c, kx][p + ky * dilation * width]
+
+A copy costs a load and a store and serves a multiply-add for each of the result's channels. With a
+stride between rows, tap rows get planes of their own.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+WORKSPACE = 256 << 10       # bytes of planes of one task (on the stack, in the level-2 cache)
+MANY_TASKS = 16             # large problems are cut into at least so many tasks
+TASK_WORK = 300_000         # multiply-adds that are worth a task of their own
+
+
+class Correlation(NamedTuple):
+    """One correlation. Threes are (depth, rows, columns); strides in elements: n, c, d, h, w."""
+
+    dtype: str            # of x, w and the result in memory
+    batch: int
+    groups: int
+    channels: int         # of x, in one group
+    outs: int             # of y, in one group
+    size: tuple           # of the result
+    source: tuple         # of x
+    kernel: tuple
+    stride: tuple
+    dilation: tuple
+    offset: tuple
+    x_strides: tuple
+    w_strides: tuple      # group, o, c, kd, kh, kw
+
+    @property
+    def work(self) -> int:
+        """Multiply-adds."""
+        return (self.batch * self.groups * self.channels * self.outs * prod(self.size)
+                * prod(self.kernel))
+
+
+class Blocks(NamedTuple):
+    """How a correlation is cut. See `choose`."""
+
+    rows: int             # rows of the result in one task
+    units: int            # slices (image, depth) in one task
+    channels: int         # channels packed at a time
+    outs: int             # result channels of one task
+    tile: int             # result channels of a register tile
+    vectors: int          # pixel vectors of a register tile
+
+
+def ceil(a: int, b: int) -> int:
+    """a / b rounded up."""
+    return -(-a // b)
+
+
+def split(total: int, most: int) -> tuple[int, int, int]:
+    """`total` as near-equal pieces of at most `most`: (size, how many, how many of size - 1)."""
+    pieces = ceil(total, most)
+    size = ceil(total, pieces)
+    short = pieces * size - total
+    return size, pieces - short, short
+
+
+class Layout:
+    """Sizes of a task's planes, in elements."""
+
+    def __init__(self, problem: Correlation, blocks: Blocks, lanes: int):
+        self.lanes = lanes
+        depth, height, width = problem.size
+        kd, kh, kw = problem.kernel
+        self.unfold = problem.stride[1] > 1           # tap rows have planes of their own
+        self.row_planes = kh if self.unfold else 1
+        self.row_taps = 1 if self.unfold else kh      # tap rows within a plane
+        self.planes = self.row_planes * kw            # for a channel
+        self.plane_rows = blocks.rows + (self.row_taps - 1) * problem.dilation[1]
+        self.row_step = problem.dilation[1] * width
+        self.depth_step = self.plane_rows * width
+        self.unit = kd * self.depth_step
+        lines = max(64 // 4, lanes)
+        self.plane = ceil(blocks.units * self.unit + lanes, lines) * lines
+        if self.plane // lines % 2 == 0:              # not a power of two: no cache set conflicts
+            self.plane += lines
+        self.elements = blocks.channels * self.planes * self.plane
+        self.bands = ceil(height, blocks.rows)
+        self.vectors = ceil(blocks.rows * width, lanes)         # of a unit's band
+        last = height - (self.bands - 1) * blocks.rows
+        self.exact = blocks.rows * width % lanes == 0 and last * width % lanes == 0
+        self.last_vectors = ceil(last * width, lanes)
+        self.slices = problem.batch * depth
+        self.unit_blocks = ceil(self.slices, blocks.units)
+        self.out_blocks = ceil(problem.outs, blocks.outs)
+        self.channel_blocks = max(1, ceil(problem.channels, blocks.channels))
+        self.tasks = self.unit_blocks * self.bands * problem.groups * self.out_blocks
+
+    def remainders(self, blocks: Blocks) -> list[int]:
+        """Vector counts of the register tiles that some task needs besides the full one."""
+        found = set()
+        units = {blocks.units, self.slices - (self.unit_blocks - 1) * blocks.units}
+        for per_unit in {self.vectors, self.last_vectors}:
+            for count in units:
+                found.add(count * per_unit % blocks.vectors)
+        return sorted(found - {0})
+
+
+def register_tiles(registers: int) -> list[tuple[int, int]]:
+    """(channels, vectors) of register tiles that fit: accumulators, inputs, one broadcast."""
+    found = []
+    for vectors in (1, 2, 3, 4, 6):
+        tile = min((registers - 1 - vectors) // vectors, 28)
+        if tile > 0:
+            found.append((tile, vectors))
+    return found
+
+
+def _tile_cycles(tile, vectors):
+    """Of one step of a register tile: multiply-add, load and issue slots, latency of the sum."""
+    return max(tile * vectors / 2, (tile + vectors) / 2, (tile * vectors + tile + vectors + 3) / 5,
+               4)
+
+
+def _candidates(problem, lanes):
+    height, width = problem.size[1], problem.size[2]
+    slices = problem.batch * problem.size[0]
+    rows = {height}
+    for want in (4, 8, 16, 32, 64):
+        r = max(1, want * lanes // width)
+        if r < height:
+            rows.add(ceil(height, ceil(height, r)))
+            rows.add(r)
+    for r in sorted(rows):
+        units = [1]
+        if r == height:
+            per_unit = ceil(r * width, lanes)
+            units += [u for u in (2, 3, 4, 6, 8, 12, 16, 32) if u <= slices
+                      and u * per_unit <= 64]
+        for u in units:
+            yield r, u
+
+
+def choose(problem: Correlation, lanes: int, registers: int, itemsize: int) -> Blocks:
+    """The cheapest way to cut a problem, by estimated cycles of one core.
+
+    Counted: register tiles' multiply-adds (with idle lanes and half-filled tiles), the copies
+    into planes (with the rows that neighbouring bands copy again), reading the weights for each
+    task (from farther caches when they are many), and partial sums between channel blocks. Cuts
+    with fewer tasks than `MANY_TASKS` pay for idle cores when the problem is large.
+    """
+    best = None
+    taps = prod(problem.kernel)
+    small = problem.work < TASK_WORK * 2
+    weights = problem.outs * problem.channels * taps
+    far = weights * itemsize > (1 << 20)
+    for rows, units in _candidates(problem, lanes):
+        layout = Layout(problem, Blocks(rows, units, 1, problem.outs, 1, 1), lanes)
+        room = WORKSPACE // itemsize // (layout.planes * layout.plane)
+        if room == 0 and (rows > 1 or units > 1):
+            continue
+        channels = min(problem.channels, max(room, 1))
+        channels = max(1, ceil(problem.channels, ceil(max(problem.channels, 1), max(channels, 1))))
+        vectors = units * layout.vectors
+        row_vectors = ceil(problem.size[2], lanes)
+        copies = (problem.channels * layout.row_planes * units * problem.kernel[0]
+                  * layout.plane_rows * (4 + problem.kernel[2] * row_vectors * 2))
+        divisions = (1,)
+        if not small and layout.unit_blocks * layout.bands * problem.groups < MANY_TASKS:
+            divisions = (1, 2, 4, 8, 16)
+        for division in divisions:
+            if problem.outs // division < 8 and division > 1:
+                break
+            outs = ceil(problem.outs, division)
+            for most, per_tile in register_tiles(registers):
+                if per_tile > vectors and per_tile > 1:
+                    continue
+                tile, full, short = split(outs, most)
+                whole, rest = divmod(vectors, per_tile)
+                step = 0.0
+                for t, count in ((tile, full), (tile - 1, short)):
+                    if count:
+                        step += count * (whole * _tile_cycles(t, per_tile)
+                                         + (_tile_cycles(t, rest) if rest else 0))
+                cycles = step * problem.channels * taps
+                finish = vectors * outs * (4.0 if layout.exact else 5.0)
+                blocks = max(1, ceil(problem.channels, channels))
+                cycles += finish * blocks + copies
+                cycles += outs * problem.channels * taps * itemsize * (1 / 8 if far else 1 / 64)
+                tasks = (layout.unit_blocks * layout.bands * problem.groups
+                         * ceil(problem.outs, outs))
+                total = cycles * tasks
+                if not small:
+                    rounds = ceil(tasks, 8) * 8       # idle cores at the end
+                    total *= rounds / tasks if tasks < MANY_TASKS else 1
+                if best is None or total < best[0]:
+                    best = total, Blocks(rows, units, channels, outs, tile, per_tile)
+    assert best is not None
+    return best[1]

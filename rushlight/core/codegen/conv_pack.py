@@ -1,0 +1,260 @@
+"""Copies that precede a convolution's arithmetic: weights into tiles, inputs into planes."""
+
+from __future__ import annotations
+
+from .body import from_memory, memory_type
+from .conv_geometry import Blocks, Correlation, Layout, split
+from .emit import Value
+from .llvm_types import element_type, lanes_of, suffix, vector
+
+
+def compute_type(dtype: str) -> str:
+    """LLVM's type in which a dtype's sums are computed."""
+    return "double" if dtype == "float64" else "float"
+
+
+def load_as(b, dtype: str, pointer, lanes=1):
+    """Consecutive elements of memory in the compute type."""
+    return from_memory(b, dtype, b.load(vector(memory_type(dtype), lanes), pointer)).value
+
+
+def lane_mask(b, flags) -> Value:
+    """A constant mask from Python truth values."""
+    text = ", ".join(f"i1 {'true' if f else 'false'}" for f in flags)
+    return Value(b, f"<{len(flags)} x i1>", f"<{text}>")
+
+
+def first_lanes(b, count, lanes) -> Value:
+    """The mask of the first `count` lanes (an i64 value)."""
+    return b.compare("lt", b.iota("i32", lanes), b.splat(b.cast(count, "i32"), lanes))
+
+
+def masked_gather(b, kind, pointer, indices, mask) -> Value:
+    """Elements at vector `indices` of an array where `mask` holds, zeros elsewhere."""
+    element, lanes = element_type(kind), lanes_of(kind)
+    pointers = b.emit(f"<{lanes} x ptr>", f"getelementptr {element}, ptr {pointer.ref}, "
+                                          f"{indices.type} {indices.ref}")
+    name = f"llvm.masked.gather.{suffix(kind)}.v{lanes}p0"
+    b.module.declarations.setdefault(
+        name, f"declare {kind} @{name}(<{lanes} x ptr>, i32, <{lanes} x i1>, {kind})")
+    return b.emit(kind, f"call {kind} @{name}(<{lanes} x ptr> {pointers.ref}, i32 1, "
+                        f"{mask.type} {mask.ref}, {kind} zeroinitializer)")
+
+
+def weight_pieces(problem: Correlation, blocks: Blocks) -> int:
+    """How many (group, out block, channel block, tile) there are."""
+    tiles = sum(sum(split(min(blocks.outs, problem.outs - o), blocks.tile)[1:])
+                for o in range(0, problem.outs, blocks.outs))
+    return tiles * problem.groups * -(-problem.channels // blocks.channels)
+
+
+def pack_weights(module, target, problem: Correlation, blocks: Blocks, pieces: int):
+    """Weights in the order the kernel reads them. Arguments: weights, packed.
+
+    packed: [group][out block][channel block][tile][kd][kh'][c][kh"][kw][channels of the tile],
+    where the tap row is kh" if tap rows have planes of their own, else kh'. `pieces`: how many
+    (group, out block, channel block, tile) a task packs.
+    """
+    layout = Layout(problem, blocks, 16)
+    kind = compute_type(problem.dtype)
+    sg, so, sc, sd, sh, sw = problem.w_strides
+    kd, _, kw = problem.kernel
+    memory = memory_type(problem.dtype)
+
+    def writer(size):
+        b = module.function(f"weights{size}", "void",
+                            [("ptr", "source"), ("ptr", "packed"), ("i64", "channels")], True)
+        source, packed, channels = b.args
+        at = b.variable(b.constant("i64", 0))
+        with b.loop(0, kd) as z, b.loop(0, layout.row_taps) as y, b.loop(0, channels) as c, \
+                b.loop(0, layout.row_planes) as q, b.loop(0, kw) as x:
+            start = c * sc + z * sd + (y + q) * sh + x * sw
+            place = at.get()
+            for t in range(size):
+                value = load_as(b, problem.dtype, b.element(source, start + t * so, memory))
+                b.store(value, b.element(packed, place + t, kind))
+            at.set(place + size)
+        b.ret()
+        return b.name
+
+    size = blocks.tile
+    tiles = [split(min(blocks.outs, problem.outs - i * blocks.outs), size)
+             for i in range(layout.out_blocks)]
+    writers = {s: writer(s) for s in sorted({s - k for s, *counts in tiles
+                                             for k in (0, 1) if counts[k]})}
+    b = module.kernel()
+    source, packed = b.load("ptr", b.args[0]), b.load("ptr", b.element(b.args[0], 1, "i64"))
+    taps = kd * problem.kernel[1] * kw
+    # A table row a piece: where it reads, where it writes, channels, tile size.
+    rows = []
+    place = 0
+    for g in range(problem.groups):
+        for i, (s, full, short) in enumerate(tiles):
+            for c in range(0, problem.channels, blocks.channels):
+                count = min(blocks.channels, problem.channels - c)
+                o = i * blocks.outs
+                for piece in [s] * full + [s - 1] * short:
+                    rows.append((g * sg + o * so + c * sc, place, count, piece))
+                    o += piece
+                    place += piece * count * taps
+    table = b.global_address(module.table("i64", [n for row in rows for n in row]))
+    end = b.minimum(b.args[2] * pieces, len(rows))
+    with b.loop(b.args[1] * pieces, end) as i:
+        from_, to, count, piece = (b.load("i64", b.element(table, i * 4 + k, "i64"))
+                                   for k in range(4))
+        for s, name in writers.items():
+            with b.when(piece.equals(s)):
+                b.call(name, "void", b.element(source, from_, memory),
+                       b.element(packed, to, kind), count)
+    b.ret(0)
+
+
+def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: int) -> str:
+    """A function copying one unit's band into planes: (x of the image and channel, planes, depth
+    index, first row, rows, channels)."""
+    layout = Layout(problem, blocks, lanes)
+    memory, kind = memory_type(problem.dtype), compute_type(problem.dtype)
+    _, sc, sd, sh, sw = problem.x_strides
+    kd, _, kw = problem.kernel
+    (dd, dh, dw), (od, oh, ow) = problem.dilation, problem.offset
+    (std, sth, stw), (depth_in, height_in, width_in) = problem.stride, problem.source
+    width = problem.size[2]
+    b = module.function("planes", "void", [("ptr", "x"), ("ptr", "work"), ("i64", "depth"),
+                                           ("i64", "row"), ("i64", "rows"), ("i64", "channels")],
+                        True)
+    x, work, depth, row, rows, channels = b.args
+    # Rows that follow each other in x and in the plane are copied as one.
+    flat = kw == 1 and stw == 1 and ow == 0 and width == width_in and sw == 1 \
+        and sh == width and sth == 1
+    count = rows + (layout.row_taps - 1) * dh
+    with b.loop(0, channels) as c, b.loop(0, layout.row_planes) as q, b.loop(0, kd) as z:
+        plane = b.element(work, (c * layout.row_planes + q) * kw * layout.plane
+                          + z * layout.depth_step, kind)
+        deep = depth * std + z * dd - od
+        inside = (deep >= 0) & (deep < depth_in)
+        slice_ = b.element(x, c * sc + deep * sd, memory)
+        if flat:
+            first = row + q * dh - oh
+            low = b.minimum(b.maximum(first, 0), height_in)
+            high = b.minimum(b.maximum(first + count, low), height_in)
+            high = b.select(inside, high, low)
+            before, span = (low - first) * width, (high - low) * width
+            before = b.maximum(b.minimum(before, count * width), 0)
+            _zeros(b, plane, before, kind, lanes)
+            _copy(b, problem.dtype, slice_, low * width, plane, before, span, lanes)
+            after = before + span
+            _zeros(b, b.element(plane, after, kind), count * width - after, kind, lanes)
+        else:
+            with b.loop(0, count) as r:
+                line = (row + r) * sth + q * dh - oh
+                target_row = b.element(plane, r * width, kind)
+                valid = inside & (line >= 0) & (line < height_in)
+                with b.when(valid):
+                    source = b.element(slice_, line * sh, memory)
+                    copy_rows(b, problem.dtype, source, target_row, width, (kw, dw, layout.plane),
+                              stw, ow, width_in, sw, lanes)
+                with b.unless(valid), b.loop(0, kw) as k:
+                    _zeros(b, b.element(target_row, k * layout.plane, kind), width, kind, lanes)
+    b.ret()
+    return b.name
+
+
+def _zeros(b, pointer, count, kind, lanes):
+    """Zeros, in whole vectors (what is beyond `count` is written later)."""
+    zero = b.constant(vector(kind, lanes), 0)
+    with b.loop(0, count, lanes) as i:
+        b.store(zero, b.element(pointer, i, kind))
+
+
+def _copy(b, dtype, source, start, plane, place, count, lanes):
+    """`count` consecutive elements; stores whole vectors, loads no element beyond the last."""
+    memory, kind = memory_type(dtype), compute_type(dtype)
+    whole = count - count % lanes
+    with b.loop(0, whole, lanes) as i:
+        value = load_as(b, dtype, b.element(source, start + i, memory), lanes)
+        b.store(value, b.element(plane, place + i, kind))
+    with b.loop(whole, count) as i:
+        value = load_as(b, dtype, b.element(source, start + i, memory))
+        b.store(value, b.element(plane, place + i, kind))
+
+
+def copy_rows(b, dtype, source, row, width, taps, stride, offset, width_in, step, lanes):
+    """One input row into the planes of every column tap.
+
+    `taps`: (how many, dilation, distance of their planes); result column i of tap k is input
+    column i * stride + k * dilation - offset, zero outside `width_in`; `step`: between input
+    columns in memory. Whole vectors are stored: what follows a row must be written later.
+    """
+    while lanes > 4 and lanes // 2 >= width:
+        lanes //= 2
+    count, dilation, plane = taps
+    chunks = [(k, x) for k in range(count) for x in range(0, width, lanes)]
+    if len(chunks) > 24:
+        _copy_rows_in_loops(b, dtype, source, row, width, taps, stride, offset, width_in, step,
+                            lanes)
+        return
+    for k, x in chunks:
+        place = b.element(row, k * plane + x, compute_type(dtype))
+        columns = [(x + i) * stride + k * dilation - offset for i in range(lanes)]
+        valid = [0 <= column < width_in and x + i < width for i, column in enumerate(columns)]
+        _chunk(b, dtype, source, place, columns[0], valid, stride, step, lanes)
+
+
+def _chunk(b, dtype, source, place, column, valid, stride, step, lanes):
+    """One vector of a plane's row: input columns `column`, `column` + stride, ..."""
+    memory = memory_type(dtype)
+    kind = vector(memory, lanes)
+    start = b.element(source, column * step, memory)
+    if not any(valid):
+        value = b.constant(vector(compute_type(dtype), lanes), 0)
+        b.store(value, place)
+        return
+    if stride * step == 1:
+        value = b.load(kind, start) if all(valid) else \
+            b.masked_load(kind, start, lane_mask(b, valid))
+    elif stride * step == 2:
+        spread = [v for flag in valid for v in (flag, False)]
+        low = b.masked_load(kind, start, lane_mask(b, spread[:lanes]))
+        high = b.masked_load(kind, b.element(start, lanes, memory), lane_mask(b, spread[lanes:]))
+        value = b.shuffle(low, high, range(0, 2 * lanes, 2))
+    else:
+        indices = b.iota("i64", lanes) * b.splat(b.constant("i64", stride * step), lanes)
+        value = masked_gather(b, kind, start, indices, lane_mask(b, valid))
+    b.store(from_memory(b, dtype, value).value, place)
+
+
+def _copy_rows_in_loops(b, dtype, source, row, width, taps, stride, offset, width_in, step, lanes):
+    """`copy_rows` for wide rows or many taps: masks are computed."""
+    memory = memory_type(dtype)
+    kind = vector(memory, lanes)
+    lane = b.iota("i32", lanes)
+    taps, dilation, plane = taps
+    with b.loop(0, taps, unroll=False) as k:
+        target = b.element(row, k * plane, compute_type(dtype))
+        first = k * dilation - offset
+        with b.loop(0, width, lanes, unroll=False) as x:
+            column = x * stride + first
+            lanes_in = lane * b.splat(b.constant("i32", stride), lanes) \
+                + b.splat(b.cast(column, "i32"), lanes)
+            mask = b.compare("lt", lanes_in, width_in, unsigned=True)
+            if width % lanes:
+                mask = mask & b.compare("lt", lane, b.splat(b.cast(width - x, "i32"), lanes))
+            start = b.element(source, column * step, memory)
+            if stride * step == 1:
+                value = b.masked_load(kind, start, mask)
+            else:
+                indices = b.iota("i64", lanes) * b.splat(b.constant("i64", stride * step), lanes)
+                value = masked_gather(b, kind, start, indices, mask)
+            b.store(from_memory(b, dtype, value).value, b.element(target, x, compute_type(dtype)))
+
+
+def transpose(b, rows: list) -> list:
+    """A square block of vectors, transposed: log2(lanes) rounds of interleaving."""
+    lanes = len(rows)
+    low = [v for i in range(lanes // 2) for v in (i, i + lanes)]
+    high = [v + lanes // 2 for v in low]
+    for _ in range(lanes.bit_length() - 1):
+        half = lanes // 2
+        rows = [b.shuffle(rows[i], rows[i + half], order)
+                for i in range(half) for order in (low, high)]
+    return rows

@@ -1,0 +1,236 @@
+"""Native lowerings of convolution, its input gradient and its weight gradient."""
+
+from __future__ import annotations
+
+from math import gcd, prod
+
+from ..base.shapes import meta
+from .body import input_name
+from .conv_geometry import TASK_WORK, Correlation, Layout, choose
+from .conv_pack import weight_pieces
+from .conv_weight import WeightLayout, WeightProblem, choose_cut
+from .library import target
+from .lowering import Operand, lowers
+
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+PACKED_AT_ONCE = 16384      # weights that a task packs
+
+
+class Geometry:
+    """The sizes of a convolution as (depth, rows, columns).
+
+    A signal's one dimension becomes columns, or rows when its stride is 1: tap rows cost no copy.
+    """
+
+    def __init__(self, x_shape, w_shape, y_shape, stride, padding, dilation, groups,
+                 rows_only=True):
+        self.rows_only = rows_only and len(stride) == 1 and stride[0] == 1
+        self.source, self.kernel, self.size = (
+            self.three(s[2:], 1) for s in (x_shape, w_shape, y_shape))
+        self.stride, self.dilation = self.three(stride, 1), self.three(dilation, 1)
+        self.padding = self.three(padding, 0)
+        self.batch, self.groups = x_shape[0], groups
+
+    def three(self, values, fill):
+        """A value for each spatial dimension as one of three."""
+        values = tuple(values)
+        if self.rows_only:
+            values += (fill,)
+        return (fill,) * (3 - len(values)) + values
+
+    def strides(self, of, size=None):
+        """Strides (outer, channel, depth, rows, columns); where `size` is 1, as if dense."""
+        found = [*of.strides[:2], *self.three(of.strides[2:], 0)]
+        if size is not None:
+            for axis in (4, 3, 2):
+                if size[axis - 2] == 1:
+                    found[axis] = 1 if axis == 4 else found[axis + 1] * size[axis - 1]
+        return tuple(found)
+
+
+def moved(operand, elements):
+    """An operand that starts `elements` later."""
+    have = operand.meta
+    return operand if not elements else Operand(
+        operand.slot, meta(have.dtype, have.shape, have.strides, have.offset + elements))
+
+
+def phases(size, kernel, stride, padding, dilation):
+    """The input gradient of one dimension by position modulo the stride, a correlation each.
+
+    (first position, count, (first tap, step between taps, how many), dilation, offset): position
+    i receives w[k] g[(i + padding - k dilation) / stride] from the taps where that is whole.
+    """
+    found = []
+    every = stride // gcd(stride, dilation)
+    for position in range(min(stride, size)):
+        taps = [k for k in range(kernel) if (position + padding - k * dilation) % stride == 0]
+        count = len(range(position, size, stride))
+        if not taps:
+            found.append((position, count, (0, 0, 0), 1, 0))
+            continue
+        lowest = (position + padding - taps[-1] * dilation) // stride
+        found.append((position, count, (taps[-1], -every, len(taps)),
+                      every * dilation // stride, -lowest))
+    return found
+
+
+def _forward(g: Geometry, x, w, result):
+    """The correlation of a convolution, as (Correlation, phase positions, w offset)."""
+    ws = g.strides(w.meta)
+    outs = w.meta.shape[0] // g.groups
+    return [(Correlation(
+        x.meta.dtype.name, g.batch, g.groups, w.meta.shape[1], outs, g.size, g.source, g.kernel,
+        g.stride, g.dilation, g.padding, g.strides(x.meta, g.source), (outs * ws[0], *ws)),
+        (0, 0, 0), 0)]
+
+
+def _backward(g: Geometry, y, w, result):
+    """The correlations of an input gradient, one a phase of the stride."""
+    ws = g.strides(w.meta)
+    channels, outs = w.meta.shape[0] // g.groups, w.meta.shape[1]
+    axes = [phases(*sizes) for sizes in zip(g.source, g.kernel, g.stride, g.padding, g.dilation)]
+    found = []
+    for phase in ((d, h, c) for d in axes[0] for h in axes[1] for c in axes[2]):
+        positions, size, taps, dilation, offset = zip(*phase)
+        kernel = tuple(t[2] for t in taps)
+        w_strides = (channels * ws[0], ws[1], ws[0],
+                     *(t[1] * s for t, s in zip(taps, ws[2:])))
+        start = sum(t[0] * s for t, s in zip(taps, ws[2:]))
+        if 0 in kernel:      # nothing but the bias
+            kernel, channels_here = (1, 1, 1), 0
+        else:
+            channels_here = channels
+        found.append((Correlation(
+            y.meta.dtype.name, g.batch, g.groups, channels_here, outs, size, g.size, kernel,
+            (1, 1, 1), dilation, offset, g.strides(y.meta, g.size), w_strides), positions, start))
+    return found
+
+
+def _extra_strides(low):
+    """How the body's further inputs are addressed: (n, o, pixels); None if some cannot be."""
+    found = []
+    for extra in low.extras:
+        if not isinstance(extra, Operand):
+            found.append(None)
+            continue
+        strides = extra.meta.strides
+        spatial = [(s, n) for s, n in zip(strides[2:], low.result.shape[2:]) if n != 1]
+        step, dense = 1, True
+        for s, n in reversed(spatial):
+            dense, step = dense and s == step, step * n
+        if not dense and any(s for s, _ in spatial):
+            return None
+        found.append((*strides[:2], int(dense)))
+    return tuple(found)
+
+
+def _lower(low, x, w, bias, g: Geometry, transposed: bool):
+    """Steps of a convolution or an input gradient."""
+    dtype = x.meta.dtype
+    if dtype.name not in DTYPES or w.meta.dtype is not dtype or \
+            0 in low.result.shape or 0 in x.meta.shape or 0 in w.meta.shape:
+        return False
+    if bias is not None and bias.meta.strides[0] != 1 and bias.meta.shape[0] != 1:
+        return False
+    body, extras = low.epilogue, ()
+    if body is not None:
+        extras = _extra_strides(low)
+        if extras is None or [input_name(e) for e in low.extras] != list(body.inputs[1:]):
+            return False
+        if transposed and max(g.stride) > 1 and any(e and e[2] for e in extras):
+            return False
+    this = target()
+    itemsize = 8 if dtype.name == "float64" else 4
+    lanes = this.lanes(itemsize)
+    size = g.source if transposed else g.size
+    for problem, positions, w_start in (_backward if transposed else _forward)(g, x, w,
+                                                                               low.result):
+        blocks = choose(problem, lanes, this.registers, itemsize)
+        layout = Layout(problem, blocks, lanes)
+        elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
+        packed = low.temporary(elements * itemsize)
+        if elements:
+            pieces = weight_pieces(problem, blocks)
+            per_task = max(1, pieces * PACKED_AT_ONCE // elements)
+            same = problem._replace(x_strides=(), batch=0, source=())
+            low.step("conv_pack.pack_weights", (same, blocks, per_task),
+                     [moved(w, w_start), ("slot", packed)], tasks=-(-pieces // per_task))
+        outputs, operands = [], []
+        for out in low.outputs:
+            strides = g.strides(out.meta, size)
+            operands.append(moved(out, sum(p * s for p, s in zip(positions, strides[2:]))))
+            if transposed:
+                strides = strides[:2] + tuple(s * k for s, k in zip(strides[2:], g.stride))
+                strides = _as_dense(strides, problem.size)
+            outputs.append((out.meta.dtype.name, strides))
+        partial = 0
+        if layout.channel_blocks > 1:
+            results = problem.batch * problem.groups * problem.outs * prod(problem.size)
+            partial = ("slot", low.temporary(results * itemsize))
+        per_task = max(1, TASK_WORK * layout.tasks // max(problem.work, 1))
+        per_task = min(per_task, layout.tasks)
+        low.step("conv_correlate.correlate",
+                 (problem, blocks, per_task, bias is not None, body, extras, tuple(outputs)),
+                 [x, ("slot", packed), bias if bias is not None else 0, partial, *operands,
+                  *low.extras], tasks=-(-layout.tasks // per_task))
+    return None
+
+
+def _as_dense(strides, size):
+    found = list(strides)
+    for axis in (4, 3, 2):
+        if size[axis - 2] == 1:
+            found[axis] = 1 if axis == 4 else found[axis + 1] * size[axis - 1]
+    return tuple(found)
+
+
+@lowers("convolution", epilogue=True)
+def convolution(low):
+    """The forward convolution."""
+    x, w, bias = low.inputs
+    stride, padding, dilation, groups, _ = low.params
+    g = Geometry(x.meta.shape, w.meta.shape, low.result.shape, stride, padding, dilation, groups)
+    return _lower(low, x, w, bias, g, False)
+
+
+@lowers("convolution_transpose", epilogue=True)
+def convolution_transpose(low):
+    """The input gradient, which is also transposed convolution."""
+    y, w, bias = low.inputs
+    stride, padding, dilation, groups, _ = low.params
+    g = Geometry(low.result.shape, w.meta.shape, y.meta.shape, stride, padding, dilation, groups)
+    return _lower(low, y, w, bias, g, True)
+
+
+@lowers("convolution_weight")
+def convolution_weight(low):
+    """The weight gradient."""
+    x, y = low.inputs
+    kernel, stride, padding, dilation, groups = low.params
+    dtype = x.meta.dtype
+    if dtype.name not in DTYPES or y.meta.dtype is not dtype or \
+            0 in low.result.shape or 0 in x.meta.shape or 0 in y.meta.shape or \
+            not low.result.contiguous:
+        return False
+    g = Geometry(x.meta.shape, low.result.shape, y.meta.shape, stride, padding, dilation, groups,
+                 rows_only=False)
+    problem = WeightProblem(dtype.name, g.batch, groups, x.meta.shape[1] // groups,
+                            y.meta.shape[1] // groups, g.size, g.source, g.kernel, g.stride,
+                            g.dilation, g.padding, g.strides(x.meta, g.source),
+                            g.strides(y.meta, g.size))
+    this = target()
+    itemsize = 8 if dtype.name == "float64" else 4
+    lanes = this.lanes(itemsize)
+    cut = choose_cut(problem, lanes, this.registers)
+    layout = WeightLayout(problem, cut, lanes)
+    partial = ("slot", low.temporary(cut.parts * layout.part * itemsize))
+    per_task = min(layout.tasks, max(1, TASK_WORK * layout.tasks // problem.work))
+    low.step("conv_weight.weight_gradient", (problem, cut, per_task), [x, y, partial],
+             tasks=-(-layout.tasks // per_task))
+    blocks = groups * -(-problem.channels * layout.taps // lanes)
+    size = low.result.numel * cut.parts
+    per_task = min(blocks, max(1, blocks * 32768 // size))
+    low.step("conv_weight.combine", (problem, cut, per_task), [partial, *low.outputs],
+             tasks=-(-blocks // per_task))
+    return None
