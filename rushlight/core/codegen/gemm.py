@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from . import library
+from .gemm_combine import tasks_of
+from .gemm_direct import direct_tile, dot_tile
 from .gemm_packed import Blocks
 from .gemm_problem import Problem, make
+from .gemm_stream import stripe_of
+from .gemm_tile import cut
 from .lowering import lowers
 
 
@@ -29,6 +33,79 @@ def _lower(low, found) -> bool:
         return False
     if turned:
         arguments[:2] = arguments[1::-1]
+    strategy(low, problem, arguments)
+    return True
+
+
+TASK = 400_000      # products in a task: some 10 us
+
+
+def strategy(low, problem: Problem, arguments: list) -> None:
+    """Append the steps of the strategy that suits the shape."""
+    work = problem.m * problem.n * problem.k
+    parts = max(1, min(64, cost_of(problem) // TASK))
+    if problem.batch == 1:
+        pieces = pieces_of(problem)
+        if pieces > 1:
+            in_pieces(low, problem, arguments, pieces)
+            return
+    if problem.a[2] == 1 and problem.b[1] == 1 and min(problem.m, problem.n) <= 8:
+        tiles = -(-problem.n // dot_tile(library.target(), problem).columns)
+        blocks = min(parts, tiles)
+        low.step("gemm_direct.dots", (problem, blocks), arguments, problem.batch * blocks)
+    elif problem.b[2] == 1 and problem.m <= 8 and problem.n * problem.k > 200_000 \
+            and problem.n >= 256:
+        low.step("gemm_stream.stream", (problem,), arguments,
+                 problem.batch * -(-problem.n // stripe_of(problem)))
+    elif (problem.b[2] == 1 or problem.n == 1) and (problem.m <= 32 or work < 1_000_000):
+        rows, _, vectors = direct_tile(library.target(), problem)
+        lanes = library.target().lanes(problem.itemsize)
+        column_blocks = min(parts, -(-problem.n // (vectors * lanes)))
+        row_blocks = min(-(-parts // column_blocks), cut(problem.m, rows)[0])
+        low.step("gemm_direct.direct", (problem, row_blocks, column_blocks), arguments,
+                 problem.batch * row_blocks * column_blocks)
+    else:
+        large(low, problem, arguments)
+
+
+def cost_of(problem: Problem) -> int:
+    """Products of one matrix; elements that are used once or twice count as eight."""
+    m, n, k = problem.m, problem.n, problem.k
+    return max(m * n * k, 8 * n * k, 8 * m * k)
+
+
+def pieces_of(problem: Problem) -> int:
+    """In how many pieces k is cut because C alone would not make enough tasks."""
+    if problem.m <= 8 and problem.n >= 256:
+        tasks = -(-problem.n // (stripe_of(problem) if problem.b[2] == 1 else 32))
+    elif problem.m * problem.n <= 64 * 64:
+        tasks = 1
+    else:
+        return 1
+    return max(1, min(16 // tasks, cost_of(problem) // (2 * TASK), problem.k // 256))
+
+
+def in_pieces(low, problem: Problem, arguments: list, pieces: int) -> None:
+    """Sums over pieces of k, side by side, then their sum in order."""
+    size = -(-problem.k // pieces)
+    whole, rest = divmod(problem.k, size)
+    pieces = whole + (rest > 0)
+    plane = problem.m * problem.n * problem.itemsize
+    slot = low.temporary(pieces * plane)
+    a, b = arguments[:2]
+    strategy(low, problem.partial(whole, size), [a, b, ("slot", slot)])
+    if rest:
+        def onward(operand, stride):
+            skipped = operand.meta.offset + whole * size * stride
+            return ("slot", operand.slot, skipped * operand.meta.dtype.itemsize)
+        strategy(low, problem.partial(1, rest), [onward(a, problem.a[2]), onward(b, problem.b[1]),
+                                                 ("slot", slot, whole * plane)])
+    low.step("gemm_combine.combine", (problem, pieces), [*arguments, ("slot", slot)],
+             tasks_of(problem))
+
+
+def large(low, problem: Problem, arguments: list) -> None:
+    """Packed panels."""
     depth = problem.k if problem.k <= 768 else -(-problem.k // -(-problem.k // 512))
     blocks = Blocks(library.target(), problem, 1, 1, depth)
     if not problem.plain and blocks.depth_blocks > 1:
@@ -38,7 +115,6 @@ def _lower(low, found) -> bool:
     row_blocks = min(blocks.row_tiles, 2)
     low.step("gemm_packed.packed", (problem, row_blocks, column_blocks, depth), arguments,
              problem.batch * row_blocks * column_blocks)
-    return True
 
 
 @lowers("mm", epilogue=True)

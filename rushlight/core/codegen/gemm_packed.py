@@ -9,8 +9,8 @@ the sums are.
 
 from __future__ import annotations
 
-from .body import MEMORY
 from .emit import Builder
+from .gemm_direct import source_of, task_of
 from .gemm_pack import pack_columns, pack_rows, panel_strides
 from .gemm_problem import Problem
 from .gemm_tile import (
@@ -28,9 +28,10 @@ from .gemm_tile import (
 class Blocks:
     """How one problem is cut, for one target."""
 
-    def __init__(self, target, problem: Problem, row_blocks, column_blocks, depth):
+    def __init__(self, target, problem: Problem, row_blocks, column_blocks, depth, most=None):
         self.lanes = target.lanes(problem.itemsize)
-        most, self.vectors = register_tile(target, problem.itemsize)
+        rows, self.vectors = register_tile(target, problem.itemsize)
+        most = most or rows
         self.width = self.lanes * self.vectors
         self.row_tiles, self.rows, self.longer = cut(problem.m, most)
         self.full_columns = problem.n // self.width
@@ -39,7 +40,6 @@ class Blocks:
         self.row_blocks, self.column_blocks = row_blocks, column_blocks
         self.depth = depth
         self.depth_blocks = -(-problem.k // depth)
-        self.panel = panel_strides(problem.a[1:], self.rows, depth, self.lanes, problem.itemsize)
 
 
 def packed(module, target, problem: Problem, row_blocks: int, column_blocks: int, depth: int):
@@ -51,7 +51,7 @@ def packed(module, target, problem: Problem, row_blocks: int, column_blocks: int
 
 
 class Packed:
-    """Writes the kernel."""
+    """Writes the kernel. Subclasses choose other panels and other instructions."""
 
     def __init__(self, b: Builder, target, problem: Problem, blocks: Blocks):
         self.b, self.target, self.problem, self.blocks = b, target, problem, blocks
@@ -59,22 +59,25 @@ class Packed:
         more = () if problem.plain or blocks.depth_blocks == 1 else ("scratch",)
         self.pointers = argument_pointers(b, problem, more)
         self.finish = Finish(b, target, problem, self.pointers)
-        tiles = -(-blocks.column_tiles // blocks.column_blocks)
-        self.panel_b = b.stack(self.compute, tiles * blocks.width * blocks.depth)
-        self.panel_a = b.stack(self.compute, blocks.panel[2])
+        self.panels()
         self.buffer = b.stack(self.compute, blocks.rows * blocks.width)
-        self.kernels: dict = {}
+
+    def panels(self) -> None:
+        """Room for a task's panels: `panel_b`, `panel_size` elements of `panel_kind` a tile."""
+        blocks = self.blocks
+        self.panel_kind, self.panel_size = self.compute, blocks.width * blocks.depth
+        tiles = -(-blocks.column_tiles // blocks.column_blocks)
+        self.panel_b = self.b.stack(self.panel_kind, tiles * self.panel_size)
+        self.panel_strides = panel_strides(self.problem.a[1:], blocks.rows, blocks.depth,
+                                           blocks.lanes, self.problem.itemsize)
+        self.panel_a = self.b.stack(self.compute, self.panel_strides[2])
 
     def write(self) -> None:
         """The loop over tasks."""
         b, blocks = self.b, self.blocks
-        rows, columns = blocks.row_blocks, blocks.column_blocks
         with b.loop(b.args[1], b.args[2], unroll=False) as task:
-            batch = task // (rows * columns)
-            row, column = task % (rows * columns) // columns, task % columns
-            ends = [row * blocks.row_tiles // rows, (row + 1) * blocks.row_tiles // rows,
-                    column * blocks.column_tiles // columns,
-                    (column + 1) * blocks.column_tiles // columns]
+            batch, *ends = task_of(b, task, blocks.row_blocks, blocks.column_blocks,
+                                   blocks.row_tiles, blocks.column_tiles)
             if blocks.depth_blocks == 1:
                 self.block(batch, ends, 0, self.problem.k, None, None)
             else:
@@ -85,33 +88,30 @@ class Packed:
                                b.compare("eq", d, blocks.depth_blocks - 1))
         b.ret(0)
 
-    def source(self, name, batch, strides, i, j) -> Source:
-        """A matrix of the batch from its element (i, j) on."""
-        kind = MEMORY[self.problem.dtype]
-        b = self.b
-        whole = Source(b.element(self.pointers[name], b.as_value(batch, "i64") * strides[0], kind),
-                       kind, *strides[1:])
+    def source(self, name, batch, i, j) -> Source:
+        """A or B of the batch from its element (i, j) on."""
+        whole = source_of(self.b, self.problem, self.pointers, name, batch)
         return whole._replace(pointer=whole.at(i, j))
 
     def block(self, batch, ends, begin, count, first, last) -> None:
         """One block of k of a task."""
-        b, blocks, problem = self.b, self.blocks, self.problem
+        b, blocks = self.b, self.blocks
         row_begin, row_end, column_begin, column_end = ends
-        size = blocks.width * blocks.depth
         full_end = b.minimum(column_end, blocks.full_columns)
-        other = self.source("b", batch, problem.b, begin, 0)
+        edge_column = b.as_value(blocks.full_columns, "i64")
 
         def panel_of(column):
-            return b.element(self.panel_b, (column - column_begin) * size, self.compute)
+            return b.element(self.panel_b, (column - column_begin) * self.panel_size,
+                             self.panel_kind)
+
+        def pack(column, present):
+            self.pack_b(self.source("b", batch, begin, column * blocks.width), panel_of(column),
+                        count, present)
         with b.loop(column_begin, full_end, unroll=False) as column:
-            there = other._replace(pointer=other.at(0, column * blocks.width))
-            pack_columns(b, there, panel_of(column), count, blocks.width, blocks.lanes,
-                         self.compute)
+            pack(column, blocks.width)
         if blocks.edge:
             with b.when(column_end > blocks.full_columns):
-                there = other._replace(pointer=other.at(0, blocks.full_columns * blocks.width))
-                pack_columns(b, there, panel_of(b.as_value(blocks.full_columns, "i64")), count,
-                             blocks.edge, blocks.lanes, self.compute)
+                pack(edge_column, blocks.edge)
         for rows, start, stop in ((blocks.rows, 0, blocks.longer),
                                   (blocks.rows - 1, blocks.longer, blocks.row_tiles)):
             if stop == start:
@@ -119,42 +119,57 @@ class Packed:
             with b.loop(b.maximum(row_begin, start), b.minimum(row_end, stop),
                         unroll=False) as t:
                 i = t * rows + start * (blocks.rows - rows)
-                pack_rows(b, self.source("a", batch, problem.a, i, begin), self.panel_a,
-                          blocks.panel, rows, count, blocks.lanes, self.compute)
+                self.pack_a(self.source("a", batch, i, begin), rows, count)
+
+                def tile(column, present, rows=rows, i=i):
+                    self.tile(rows, present, batch, i, column * blocks.width, panel_of(column),
+                              count, first, last)
                 with b.loop(column_begin, full_end, unroll=False) as column:
-                    self.tile(rows, blocks.width, batch, i, column * blocks.width,
-                              panel_of(column), count, first, last)
+                    tile(column, blocks.width)
                 if blocks.edge:
                     with b.when(column_end > blocks.full_columns):
-                        column = b.as_value(blocks.full_columns, "i64")
-                        self.tile(rows, blocks.edge, batch, i, column * blocks.width,
-                                  panel_of(column), count, first, last)
+                        tile(edge_column, blocks.edge)
+
+    def pack_b(self, source, panel, count, present) -> None:
+        """Columns of B to a panel."""
+        pack_columns(self.b, source, panel, count, present, self.blocks.lanes, self.compute)
+
+    def pack_a(self, source, rows, count) -> None:
+        """A tile's rows of A to the panel."""
+        pack_rows(self.b, source, self.panel_a, self.panel_strides, rows, count,
+                  self.blocks.lanes, self.compute)
+
+    def add_products(self, tile: Tile, panel, count) -> None:
+        """All products of the panels."""
+        width = len(tile.masks) * self.blocks.lanes
+        tile.add_products(Source(self.panel_a, self.compute, *self.panel_strides[:2]),
+                          Source(panel, self.compute, width, 1), count, packed=True)
+
+    def kept(self, batch, i, j) -> tuple:
+        """(address, row stride) of a tile's sums while they are not finished."""
+        b, blocks, problem = self.b, self.blocks, self.problem
+        batch = b.as_value(batch, "i64")
+        if problem.plain:
+            strides = problem.outs[0]
+            at = batch * strides[0] + i * strides[1] + j
+            return b.element(self.pointers["out0"], at, self.compute), strides[1]
+        if blocks.depth_blocks > 1:
+            at = (batch * problem.m + i) * problem.n + j
+            return b.element(self.pointers["scratch"], at, self.compute), problem.n
+        return self.buffer, blocks.width
 
     def tile(self, rows, present, batch, i, j, panel, count, first, last) -> None:
         """One register tile: sum, keep or finish."""
-        b, blocks, problem = self.b, self.blocks, self.problem
-        masks = [lanes_mask(b, blocks.lanes, present - v)
-                 for v in range(0, present, blocks.lanes)]
-        tile = Tile(b, self.compute, blocks.lanes, rows, masks)
-        if problem.plain:
-            strides = problem.outs[0]
-            kept = self.source("out0", batch, strides, i, j).pointer
-            stride = strides[1]
-        elif first is not None:
-            kept = b.element(self.pointers["scratch"],
-                             (b.as_value(batch, "i64") * problem.m + i) * problem.n + j,
-                             self.compute)
-            stride = problem.n
-        else:
-            kept, stride = self.buffer, blocks.width
+        b, lanes = self.b, self.blocks.lanes
+        masks = [lanes_mask(b, lanes, present - v) for v in range(0, present, lanes)]
+        tile = Tile(b, self.compute, lanes, rows, masks)
+        kept, stride = self.kept(batch, i, j)
         if first is not None:
             with b.unless(first):
                 tile.load(kept, stride)
-        width = len(masks) * blocks.lanes
-        tile.add_products(Source(self.panel_a, self.compute, *blocks.panel[:2]),
-                          Source(panel, self.compute, width, 1), count, packed=True)
+        self.add_products(tile, panel, count)
         tile.store(kept, stride)
-        if problem.plain:
+        if self.problem.plain:
             return
         if last is None:
             self.finish_rows(rows, masks, batch, i, j, kept, stride)
@@ -170,5 +185,3 @@ class Packed:
             for v, mask in enumerate(masks):
                 value = load_row(b, kept, kept.at(r, v * lanes), lanes, self.compute, mask)
                 self.finish.vector(value, batch, i + r, j + v * lanes, mask)
-
-

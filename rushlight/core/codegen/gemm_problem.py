@@ -19,7 +19,8 @@ COMPUTE = {"float32": "float", "float64": "double", "float16": "float", "bfloat1
 class Problem(NamedTuple):
     """Sizes, and strides as (batch, first axis, second axis) of each matrix."""
 
-    dtype: str                      # of A, B, bias and the product, as they are stored
+    dtype: str                      # of A and B as they are stored
+    result: str                     # of the product and of the bias
     batch: int
     m: int
     n: int
@@ -46,7 +47,7 @@ class Problem(NamedTuple):
     def plain(self) -> bool:
         """Whether the sums are the result: nothing to add, apply or convert."""
         return (self.body is None and self.bias is None and not self.scales
-                and self.dtype in ("float32", "float64"))
+                and self.result in ("float32", "float64"))
 
     def turned(self) -> Problem:
         """The transposed problem: C^T = B^T A^T."""
@@ -55,6 +56,13 @@ class Problem(NamedTuple):
         return self._replace(m=self.n, n=self.m, a=turn(self.b), b=turn(self.a),
                              bias=turn(self.bias), extras=tuple(map(turn, self.extras)),
                              outs=tuple(map(turn, self.outs)))
+
+    def partial(self, parts: int, k: int) -> Problem:
+        """Sums over `parts` pieces of `k` each, as a batch of matrices (parts, m, n)."""
+        return self._replace(
+            result="float64" if self.dtype == "float64" else "float32", batch=parts, k=k,
+            a=(k * self.a[2], *self.a[1:]), b=(k * self.b[1], *self.b[1:]), bias=None, scales=(),
+            body=None, extras=(), outs=((self.m * self.n, self.n, 1),))
 
     def argument_names(self) -> list:
         """The kernel's first argument words in order; a strategy may add its own."""
@@ -135,7 +143,7 @@ def _make(low, a, b, b_axes, columns, bias, scales, batched):
         arguments.append(bias)
     arguments += [*scales, *low.extras]
     problem = Problem(
-        a.meta.dtype.name, lead[0] if batched else 1,
+        a.meta.dtype.name, result.dtype.name, lead[0] if batched else 1,
         math.prod(lead[1:] if batched else lead), n, a.meta.shape[-1],
         (*_split(lead, a_strides[:-1], batched), a_strides[-1]),
         (b_strides[rest[0]] if rest else 0, b_strides[b_axes[0]],

@@ -130,7 +130,7 @@ class Finish:
     def __init__(self, b: Builder, target, problem: Problem, pointers: dict):
         self.b, self.target, self.problem = b, target, problem
         self.pointers = pointers
-        self.body_dtypes = problem.body.output_dtypes() if problem.body else (problem.dtype,)
+        self.body_dtypes = problem.body.output_dtypes() if problem.body else (problem.result,)
         self.numbers = {}
         for i, strides in enumerate(problem.extras):
             if strides is None and problem.body is not None:
@@ -171,7 +171,7 @@ class Finish:
         if self.scales:
             value = value * self.scales[1]
         if problem.bias is not None:
-            bias = self._read("bias", problem.bias, problem.dtype, batch, i, j, lanes, mask).value
+            bias = self._read("bias", problem.bias, problem.result, batch, i, j, lanes, mask).value
             if self.scales:
                 # beta = 0 ignores the bias, NaN included.
                 beta = self.scales[0]
@@ -179,9 +179,10 @@ class Finish:
                     if lanes_of(bias.type) == 1 else bias * beta
                 bias = b.select(beta.equals(0.0), b.constant(scaled.type, 0), scaled)
             value = value + b.as_value(bias, value.type)
-        if DTYPES[problem.dtype].half:
-            value = b.cast(round_half(b, value, DTYPES[problem.dtype]), value.type)
-        results = [Lane(value, DTYPES[problem.dtype])]
+        dtype = DTYPES[problem.result]
+        if dtype.half:
+            value = b.cast(round_half(b, value, dtype), value.type)
+        results = [Lane(value, dtype)]
         if problem.body is not None:
             inputs = [results[0]]
             for e, strides in enumerate(problem.extras):
