@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 from rushlight.core.base.shapes import meta
+from rushlight.core.codegen import library
+from rushlight.core.codegen import target as target_module
 from rushlight.core.codegen.body import Body
+from rushlight.core.codegen.gemm_problem import Problem
 from rushlight.core.codegen.lowering import Lowering, Operand, rule_of
 from rushlight.core.ops.record import REGISTRY
 from tests.codegen.harness import meta_of, native, run_kernel
@@ -192,3 +197,68 @@ def test_outputs_nobody_can_write_are_left_to_the_interpreter():
         native("mm", [empty, numbers((4, 3), "float32")])
     with pytest.raises(LookupError):
         native("mm", [np.ones((2, 2), np.complex64), np.ones((2, 2), np.complex64)])
+
+
+@pytest.fixture(params=["avx2", "no tiles", "no dot products"])
+def other_target(request, monkeypatch):
+    """A lesser CPU than this one: 256-bit vectors, or AVX-512 without the bfloat16 instructions."""
+    host = target_module.host()
+    if request.param == "avx2":
+        lesser = target_module.limited("avx2")
+    else:
+        missing = ("amx",) if request.param == "no tiles" else ("amx", "avx512bf16")
+        lesser = host._replace(features=frozenset(
+            f for f in host.features if not f.startswith(missing)))
+    if host.vector_bits < lesser.vector_bits or not host.triple.startswith("x86"):
+        pytest.skip("this CPU has no such vectors")
+    monkeypatch.setattr(library, "target", lambda: lesser)
+    monkeypatch.setattr(library, "_loaded", OrderedDict())
+    library._fingerprint.cache_clear()
+    yield lesser
+    library._fingerprint.cache_clear()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_lesser_targets(other_target, dtype):
+    for m, k, n, turns in ((40, 75, 50, (0, 0)), (20, 1060, 20, (1, 0)), (33, 64, 70, (0, 1)),
+                           (3, 50, 20, (0, 1)), (2, 300, 300, (0, 0))):
+        a, b = transposed((m, k), dtype, turns[0], 1), transposed((k, n), dtype, turns[1], 2)
+        check_product(native("mm", [a, b])[0], a, b, dtype)
+
+
+@pytest.mark.parametrize("turns", [(0, 0), (0, 1), (1, 0), (1, 1), "strided"], ids=str)
+@pytest.mark.parametrize("shape", [(16, 32, 16), (70, 100, 90), (33, 2060, 17), (20, 31, 300)],
+                         ids=str)
+def test_large_bfloat16(shape, turns):
+    m, k, n = shape
+    if turns == "strided":
+        a, b = numbers((2 * m, 3 * k), "bfloat16", 1)[::2, ::3], \
+            numbers((2 * k, 2 * n), "bfloat16", 2)[::2, ::2]
+    else:
+        a = transposed((m, k), "bfloat16", turns[0], 1)
+        b = transposed((k, n), "bfloat16", turns[1], 2)
+    check_product(native("mm", [a, b])[0], a, b, "bfloat16")
+
+
+def test_sums_in_pieces():
+    for m, k, n in ((1, 70001, 1), (2, 5003, 300), (30, 9001, 40)):
+        a, b = numbers((k, m), "float32", 1).T, numbers((k, n), "float32", 2)
+        check_product(native("mm", [a, b])[0], a, b, "float32")
+        bias = numbers((n,), "float32", 3)
+        check_product(native("addmm", [bias, a, b, 2, 1])[0], a, b, "float32", 2.0 * bias)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_kernels_reach_other_processors(dtype):
+    arm = target_module.aarch64()
+    strides = (0, 100, 1), (0, 50, 1)
+    problem = Problem(dtype, dtype, 1, 60, 50, 100, *strides, (0, 0, 1), (), None, (),
+                      ((3000, 50, 1),))
+    dots = problem._replace(b=(0, 1, 100))
+    for generator, parameters in (
+            ("gemm_packed.packed", (problem, 2, 1, 64)), ("gemm_packed.packed", (dots, 2, 1, 64)),
+            ("gemm_direct.direct", (problem, 1, 1)), ("gemm_direct.dots", (dots, 1)),
+            ("gemm_stream.stream", (problem._replace(m=3),)),
+            ("gemm_combine.combine", (problem, 3))):
+        text = library.generate(generator, parameters, arm)
+        assert "kernel" in library.compile_text(text, arm, assembly=True)

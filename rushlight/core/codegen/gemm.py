@@ -5,10 +5,10 @@ from __future__ import annotations
 from . import library
 from .gemm_combine import tasks_of
 from .gemm_direct import direct_tile, dot_tile
-from .gemm_packed import Blocks
 from .gemm_problem import Problem, make
 from .gemm_stream import stripe_of
 from .gemm_tile import cut
+from .gemm_tiles import permitted, scratch_bytes
 from .lowering import lowers
 
 
@@ -104,16 +104,34 @@ def in_pieces(low, problem: Problem, arguments: list, pieces: int) -> None:
              tasks_of(problem))
 
 
+def engine_of(problem: Problem) -> str:
+    """What multiplies packed panels: "packed" vectors, "pairs" or "tiles" of bfloat16."""
+    target = library.target()
+    if problem.dtype == "bfloat16":
+        if target.has("amx-bf16") and problem.m * problem.n >= 256 and problem.k >= 16 \
+                and permitted():
+            return "tiles"
+        if target.has("avx512bf16") and target.vector_bits == 512:
+            return "pairs"
+    return "packed"
+
+
 def large(low, problem: Problem, arguments: list) -> None:
     """Packed panels."""
-    depth = problem.k if problem.k <= 768 else -(-problem.k // -(-problem.k // 512))
-    blocks = Blocks(library.target(), problem, 1, 1, depth)
-    if not problem.plain and blocks.depth_blocks > 1:
-        arguments.append(("slot", low.temporary(problem.batch * problem.m * problem.n
-                                                * problem.itemsize)))
+    engine = engine_of(problem)
+    deepest = 768 if engine == "packed" else 1024
+    depth = problem.k
+    if depth > deepest:
+        parts = -(-depth // deepest)
+        depth = -(-depth // (parts * 32)) * 32
+    blocks = -(-problem.k // depth)
+    if blocks > 1 and (engine == "tiles" or not problem.plain):
+        size = problem.batch * problem.m * problem.n * problem.itemsize
+        arguments.append(("slot", low.temporary(
+            scratch_bytes(problem) if engine == "tiles" else size)))
     column_blocks = -(-problem.n // 256)
-    row_blocks = min(blocks.row_tiles, 2)
-    low.step("gemm_packed.packed", (problem, row_blocks, column_blocks, depth), arguments,
+    row_blocks = min(2, -(-problem.m // 64))
+    low.step(f"gemm_{engine}.{engine}", (problem, row_blocks, column_blocks, depth), arguments,
              problem.batch * row_blocks * column_blocks)
 
 

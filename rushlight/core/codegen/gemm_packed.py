@@ -9,6 +9,8 @@ the sums are.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from .emit import Builder
 from .gemm_direct import source_of, task_of
 from .gemm_pack import pack_columns, pack_rows, panel_strides
@@ -23,6 +25,16 @@ from .gemm_tile import (
     load_row,
     register_tile,
 )
+
+
+class Place(NamedTuple):
+    """A register tile of C: its matrix, its first element, its number by row and by column."""
+
+    batch: Any
+    i: Any
+    j: Any
+    row: Any
+    column: Any
 
 
 class Blocks:
@@ -53,10 +65,13 @@ def packed(module, target, problem: Problem, row_blocks: int, column_blocks: int
 class Packed:
     """Writes the kernel. Subclasses choose other panels and other instructions."""
 
+    in_place = True         # sums of a plain problem are kept in C
+
     def __init__(self, b: Builder, target, problem: Problem, blocks: Blocks):
         self.b, self.target, self.problem, self.blocks = b, target, problem, blocks
         self.compute = problem.compute
-        more = () if problem.plain or blocks.depth_blocks == 1 else ("scratch",)
+        self.stored = problem.plain and self.in_place
+        more = () if self.stored or blocks.depth_blocks == 1 else ("scratch",)
         self.pointers = argument_pointers(b, problem, more)
         self.finish = Finish(b, target, problem, self.pointers)
         self.panels()
@@ -86,7 +101,11 @@ class Packed:
                     count = b.minimum(self.problem.k - begin, blocks.depth)
                     self.block(batch, ends, begin, count, b.compare("eq", d, 0),
                                b.compare("eq", d, blocks.depth_blocks - 1))
+        self.done()
         b.ret(0)
+
+    def done(self) -> None:
+        """Before the kernel returns."""
 
     def source(self, name, batch, i, j) -> Source:
         """A or B of the batch from its element (i, j) on."""
@@ -121,9 +140,9 @@ class Packed:
                 i = t * rows + start * (blocks.rows - rows)
                 self.pack_a(self.source("a", batch, i, begin), rows, count)
 
-                def tile(column, present, rows=rows, i=i):
-                    self.tile(rows, present, batch, i, column * blocks.width, panel_of(column),
-                              count, first, last)
+                def tile(column, present, rows=rows, i=i, t=t):
+                    self.tile(rows, present, Place(batch, i, column * blocks.width, t, column),
+                              panel_of(column), count, first, last)
                 with b.loop(column_begin, full_end, unroll=False) as column:
                     tile(column, blocks.width)
                 if blocks.edge:
@@ -145,43 +164,42 @@ class Packed:
         tile.add_products(Source(self.panel_a, self.compute, *self.panel_strides[:2]),
                           Source(panel, self.compute, width, 1), count, packed=True)
 
-    def kept(self, batch, i, j) -> tuple:
+    def kept(self, place: Place) -> tuple:
         """(address, row stride) of a tile's sums while they are not finished."""
         b, blocks, problem = self.b, self.blocks, self.problem
-        batch = b.as_value(batch, "i64")
-        if problem.plain:
+        batch = b.as_value(place.batch, "i64")
+        if self.stored:
             strides = problem.outs[0]
-            at = batch * strides[0] + i * strides[1] + j
+            at = batch * strides[0] + place.i * strides[1] + place.j
             return b.element(self.pointers["out0"], at, self.compute), strides[1]
         if blocks.depth_blocks > 1:
-            at = (batch * problem.m + i) * problem.n + j
+            at = (batch * problem.m + place.i) * problem.n + place.j
             return b.element(self.pointers["scratch"], at, self.compute), problem.n
         return self.buffer, blocks.width
 
-    def tile(self, rows, present, batch, i, j, panel, count, first, last) -> None:
+    def tile(self, rows, present, place: Place, panel, count, first, last) -> None:
         """One register tile: sum, keep or finish."""
         b, lanes = self.b, self.blocks.lanes
         masks = [lanes_mask(b, lanes, present - v) for v in range(0, present, lanes)]
         tile = Tile(b, self.compute, lanes, rows, masks)
-        kept, stride = self.kept(batch, i, j)
+        kept, stride = self.kept(place)
         if first is not None:
             with b.unless(first):
                 tile.load(kept, stride)
         self.add_products(tile, panel, count)
         tile.store(kept, stride)
-        if self.problem.plain:
-            return
-        if last is None:
-            self.finish_rows(rows, masks, batch, i, j, kept, stride)
-        else:
-            with b.when(last):
-                self.finish_rows(rows, masks, batch, i, j, kept, stride)
+        if not self.stored:
+            self.finish_rows(rows, masks, place, kept, stride, last)
 
-    def finish_rows(self, rows, masks, batch, i, j, kept, stride) -> None:
+    def finish_rows(self, rows, masks, place: Place, kept, stride, last) -> None:
         """Finish sums that lie in memory, a row at a time (little code for long bodies)."""
+        if last is not None:
+            with self.b.when(last):
+                self.finish_rows(rows, masks, place, kept, stride, None)
+            return
         b, lanes = self.b, self.blocks.lanes
         kept = Source(kept, self.compute, stride, 1)
         with b.loop(0, rows, unroll=False) as r:
             for v, mask in enumerate(masks):
                 value = load_row(b, kept, kept.at(r, v * lanes), lanes, self.compute, mask)
-                self.finish.vector(value, batch, i + r, j + v * lanes, mask)
+                self.finish.vector(value, place.batch, place.i + r, place.j + v * lanes, mask)

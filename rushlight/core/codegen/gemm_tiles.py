@@ -1,0 +1,117 @@
+"""bfloat16 products with matrix instructions (AMX): 16 x 16 sums of 32 products at a time.
+
+Eight tile registers hold 2 x 2 tiles of C, two of A and two of B. A program may use them once the
+system has granted it (`permitted`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import platform
+
+from .emit import Value
+from .gemm_packed import Blocks, Place
+from .gemm_pairs import BLOCK, LANES, Pairs
+from .gemm_problem import Problem
+from .gemm_tile import lanes_mask
+
+ROWS = 32
+SYSTEM_CALL, REQUEST, TILE_DATA = 158, 0x1023, 18      # arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA
+
+
+@functools.cache
+def permitted() -> bool:
+    """Ask Linux once for the tile registers; child processes inherit the grant."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syscall
+    except (OSError, AttributeError):
+        return False
+    call.restype = ctypes.c_long
+    numbers = (ctypes.c_long(n) for n in (SYSTEM_CALL, REQUEST, TILE_DATA))
+    return call(*numbers) == 0
+
+
+class Tiles(Pairs):
+    """The packed kernel with tile registers: C in 0..3, A in 4 and 5, B in 6 and 7."""
+
+    in_place = False
+    most_rows = ROWS
+
+    def instruction(self, name: str, *arguments) -> None:
+        """One tile instruction; numbers are registers."""
+        texts = [f"{a.type} {a.ref}" if isinstance(a, Value) else f"i8 {a}" for a in arguments]
+        kinds = ", ".join(t.split(" ")[0] for t in texts)
+        self.b.module.declarations.setdefault(name, f"declare void @llvm.x86.{name}({kinds})")
+        self.b.line(f"call void @llvm.x86.{name}({', '.join(texts)})")
+
+    def panels(self) -> None:
+        """Room for whole tiles, and the shape of the tile registers."""
+        super().panels()
+        b = self.b
+        shape = [1] + [0] * 15 + [64, 0] * 8 + [0] * 16 + [LANES] * 8 + [0] * 8
+        self.instruction("ldtilecfg", b.global_address(b.module.table("i8", shape)))
+
+    def write(self) -> None:
+        """The loop over tasks, then the registers are given back."""
+        self.buffer = self.b.stack(self.compute, ROWS * self.blocks.width)
+        super().write()
+
+    def done(self) -> None:
+        """Before the kernel returns."""
+        self.instruction("tilerelease")
+
+    def kept(self, place: Place) -> tuple:
+        """Sums that are not finished: whole tiles, one after another."""
+        b, blocks = self.b, self.blocks
+        if blocks.depth_blocks == 1:
+            return self.buffer, blocks.width
+        number = (b.as_value(place.batch, "i64") * blocks.row_tiles + place.row) \
+            * blocks.column_tiles + place.column
+        return b.element(self.pointers["scratch"], number * (ROWS * blocks.width),
+                         self.compute), blocks.width
+
+    def tile(self, rows, present, place: Place, panel, count, first, last) -> None:
+        """Up to 2 x 2 tiles of C."""
+        b = self.b
+        columns, groups = -(-present // LANES), -(-rows // LANES)
+        kept, stride = self.kept(place)
+        corners = [(r, c, r * 2 + c, b.element(kept, r * LANES * stride + c * LANES, "float"))
+                   for r in range(groups) for c in range(columns)]
+        step_kept = b.constant("i64", stride * 4)
+        for _, _, number, _ in corners:
+            self.instruction("tilezero", number)
+        if first is not None:
+            with b.unless(first):
+                for _, _, number, address in corners:
+                    self.instruction("tileloadd64", number, address, step_kept)
+        step_a, step_b = (b.constant("i64", 4 * n) for n in (self.row_stride, columns * LANES))
+        padded = b.as_value(count, "i64") + (BLOCK - 1)
+        with b.loop(0, padded // BLOCK, unroll=False) as k:
+            for r in range(groups):
+                at = b.element(self.panel_a, k * LANES + r * LANES * self.row_stride, "i32")
+                self.instruction("tileloadd64", 4 + r, at, step_a)
+            for c in range(columns):
+                at = b.element(panel, k * (LANES * columns * LANES) + c * LANES, "i32")
+                self.instruction("tileloadd64", 6 + c, at, step_b)
+            for r, c, number, _ in corners:
+                self.instruction("tdpbf16ps", number, 4 + r, 6 + c)
+        for _, _, number, address in corners:
+            self.instruction("tilestored64", number, address, step_kept)
+        masks = [lanes_mask(b, LANES, present - v) for v in range(0, present, LANES)]
+        self.finish_rows(rows, masks, place, kept, stride, last)
+
+
+def tiles(module, target, problem: Problem, row_blocks: int, column_blocks: int, depth: int):
+    """The kernel, as `gemm_pairs.pairs`."""
+    b = module.kernel()
+    Tiles(b, target, problem,
+          Blocks(target, problem, row_blocks, column_blocks, depth, ROWS)).write()
+
+
+def scratch_bytes(problem: Problem) -> int:
+    """The size of `scratch` where k has several blocks."""
+    row_tiles, column_tiles = -(-problem.m // ROWS), -(-problem.n // (2 * LANES))
+    return problem.batch * row_tiles * column_tiles * ROWS * 2 * LANES * 4
