@@ -26,12 +26,11 @@ def combine(module, target, problem: Problem, parts: int):
     kind = vector(problem.compute, lanes)
 
     def some(i, j, mask=None):
-        total = None
+        total = b.constant(kind, 0)
         for part in range(parts):
             at = b.element(pointers["parts"], (i + part * problem.m) * problem.n + j,
                            problem.compute)
-            value = b.load(kind, at) if mask is None else b.masked_load(kind, at, mask)
-            total = value if total is None else total + value
+            total = total + (b.load(kind, at) if mask is None else b.masked_load(kind, at, mask))
         finish.vector(total, 0, i, j, mask)
 
     def row(i, begin):
