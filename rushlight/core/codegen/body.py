@@ -119,7 +119,8 @@ def _operand(words: Words, lane: Lane, kind: Dtype) -> Lane:
 @functools.lru_cache(maxsize=4096)
 def supported(name: str, compute: str, result: str, arity: int) -> bool:
     """Whether an op's body can be written for these dtypes (found by writing it once)."""
-    if compute not in MEMORY or result not in MEMORY or REGISTRY[name].body is None:
+    if compute not in MEMORY or result not in MEMORY or REGISTRY[name].body is None \
+            or REGISTRY[name].facts.get("checks"):      # checks raise errors: not in a kernel
         return False
     from .target import aarch64
     b = Module().function("trial", "void", [])

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..base import dtypes as dt
 from ..base.dtypes import dtype as Dtype
+from . import vector_remainder
 from .emit import Builder, Value
 from .llvm_types import element_type, lanes_of, vector
 
@@ -166,19 +167,30 @@ class Words:
 
     def floordiv(self, a, b):
         """The word `floordiv`."""
-        raise Unsupported("floordiv")
+        return self._remainder("floordiv", a, b)
 
     def mod(self, a, b):
         """The word `mod`."""
-        raise Unsupported("mod")
+        return self._remainder("mod", a, b)
 
     def fmod(self, a, b):
         """The word `fmod`."""
-        raise Unsupported("fmod")
+        return self._remainder("fmod", a, b)
 
     def pow(self, a, b):
         """The word `pow`."""
+        a, b = self._common(a, b)
+        if a.dtype.category == 1:
+            found = vector_remainder.integer_power(self.b, a.value, b.value,
+                                                   not a.dtype.is_signed)
+            return Lane(found, a.dtype)
         return self._math("pow", a, b)
+
+    def _remainder(self, name, a, b):
+        # Integers: a divisor of zero must be refused, which a word cannot do.
+        a, b = self._common(a, b)
+        self._float(a)
+        return Lane(getattr(vector_remainder, name)(self.b, a.value, b.value), a.dtype)
 
     # rounding
     def _intrinsic(self, name, x):
@@ -323,11 +335,14 @@ class Words:
 
     def shift_left(self, a, b):
         """The word `shift_left`."""
-        raise Unsupported("shift_left")
+        a, b = self._bits(a, b)
+        return Lane(vector_remainder.shift_left(self.b, a.value, b.value), a.dtype)
 
     def shift_right(self, a, b):
         """The word `shift_right`."""
-        raise Unsupported("shift_right")
+        a, b = self._bits(a, b)
+        found = vector_remainder.shift_right(self.b, a.value, b.value, not a.dtype.is_signed)
+        return Lane(found, a.dtype)
 
     # transcendental
     def _math(self, name, *operands) -> Any:
@@ -361,7 +376,11 @@ class Words:
 
     def nextafter(self, a, b):
         """The word `nextafter`."""
-        raise Unsupported("nextafter")
+        a, b = self._common(a, b)
+        self._float(a)
+        if a.dtype.half:
+            raise Unsupported("nextafter of a 16-bit float")
+        return Lane(vector_remainder.nextafter(self.b, a.value, b.value), a.dtype)
 
     # classification
     def isnan(self, x):

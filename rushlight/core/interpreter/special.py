@@ -147,8 +147,9 @@ def erfinv(x):
         centre, tail = centre * near + a, tail * far + b
     found = np.where(w < 5.0, centre, tail) * inside
     for _ in range(2):
-        # erf loses the digits of 1 - |x|, which erfc keeps.
-        error = np.sign(inside) * ((1 - np.abs(inside)) - erfc(np.abs(found)))
+        # erf loses the digits of 1 - |x|, which erfc keeps, and erfc those of a small x.
+        error = np.where(np.abs(inside) < 0.5, erf(found) - inside,
+                         np.sign(inside) * ((1 - np.abs(inside)) - erfc(np.abs(found))))
         found = found - error / (2 / math.sqrt(math.pi) * np.exp(-found * found))
     ends = np.where(np.abs(v) == 1, np.copysign(np.inf, v), np.nan)
     return np.where(np.abs(v) < 1, found, ends).astype(kind)

@@ -342,8 +342,15 @@ logaddexp = _two("logaddexp", _logaddexp_body,
     {"x": lambda g, x, out: g * _conj((x - out).exp()),
      "y": lambda g, y, out: g * _conj((y - out).exp())}, _logaddexp_kernel, "float",
     inplace=False, refuses=dict.fromkeys("bi", "logaddexp_cpu"))
-logaddexp2 = _two("logaddexp2", lambda w, x, y: w.add(w.maximum(x, y), w.log2(w.add(1, w.exp2(
-    w.neg(w.abs(w.sub(x, y))))))),
+
+
+def _logaddexp2_body(w, x, y):
+    more = w.log1p(w.exp2(w.neg(w.abs(w.sub(x, y)))))
+    return w.select(w.eq(x, y), w.add(x, 1.0),
+                    w.add(w.maximum(x, y), w.mul(more, 1 / math.log(2))))
+
+
+logaddexp2 = _two("logaddexp2", _logaddexp2_body,
     {"x": lambda g, x, out: g * (x - out).exp2(), "y": lambda g, y, out: g * (y - out).exp2()},
     np.logaddexp2, "float", inplace=False, refuses=dict.fromkeys("bic", "logaddexp2_cpu"))
 
