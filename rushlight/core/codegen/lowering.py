@@ -126,6 +126,8 @@ MODULES: tuple = (
     "optimizer",
     "pooling",
     "rows_loss",
+    "rows_norm",
+    "batch_norm",
     "rows_softmax",
 )
 

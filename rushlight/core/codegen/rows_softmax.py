@@ -13,15 +13,10 @@ from __future__ import annotations
 from math import prod
 
 from . import vector_math
-from .body import MEMORY, from_memory, to_memory
-from .emit import Builder
-from .llvm_types import vector
+from .body import MEMORY
 from .lowering import lowers
+from .rows import STATIC, Line, Sweep, add, compute_lanes, greater
 from .sharing import Result, arguments, dense, floating, items, lanes_for, share
-from .words import Lane
-
-ACCUMULATORS = 4
-STATIC = 64            # rows up to this length are swept by straight code
 
 
 def split(shape, axis) -> tuple[int, int, int]:
@@ -44,7 +39,7 @@ def lower_softmax(low):
         return None
     arrays = [dense(low, operand) for operand in low.inputs]
     result = Result(low, low.outputs[0])
-    most = library_lanes(dtype)
+    most = compute_lanes(dtype)
     if after == 1:
         lanes = lanes_for(length, most)
         group, tasks = share(before, 20 + 0.6 * length)
@@ -60,105 +55,6 @@ def lower_softmax(low):
                  [*arrays, result.word, group, before * blocks, length, after, blocks], tasks)
     result.finish()
     return None
-
-
-def library_lanes(dtype) -> int:
-    """Lanes of the compute type (float32 for 16-bit floats) on this process's target."""
-    from .library import target
-    return target().lanes(8 if dtype.itemsize == 8 else 4)
-
-
-class Line:
-    """Access to one line of an array: `load(i)` and `store(value, i)`, vectors of `lanes`.
-
-    `step` is the distance between the line's places (1 for a row).
-    """
-
-    def __init__(self, b: Builder, dtype_name, lanes, pointer, step=1):
-        self.b, self.dtype, self.lanes, self.pointer, self.step = \
-            b, dtype_name, lanes, pointer, step
-        self.memory = MEMORY[dtype_name]
-        self.kind = vector("double" if dtype_name == "float64" else "float", lanes)
-
-    def _at(self, i):
-        return self.b.element(self.pointer, i * self.step, self.memory)
-
-    def load(self, i):
-        """The vector at place i, in the compute type."""
-        found = self.b.load(vector(self.memory, self.lanes), self._at(i))
-        return from_memory(self.b, self.dtype, found).value
-
-    def store(self, value, i):
-        """Write a vector of the compute type at place i."""
-        from ..base.dtypes import DTYPES
-        self.b.store(to_memory(self.b, Lane(value, DTYPES[self.dtype])), self._at(i))
-
-
-class Sweep:
-    """Passes over a row of `length` places by vectors; the last vector ends where the row ends."""
-
-    def __init__(self, b: Builder, lanes, length, static, ragged):
-        self.b, self.lanes, self.ragged = b, lanes, ragged
-        self.length = b.constant("i64", static) if static else length
-        self.static = static
-
-    def write(self, out, function) -> None:
-        """Store ``function(i)`` at each place; it may read what is there."""
-        place = self.length - self.lanes
-        last = function(place) if self.ragged else None     # before its neighbours are written
-        if self.static:
-            for n in range(0, self.static - self.lanes + 1, self.lanes):
-                i = self.b.constant("i64", n)
-                out.store(function(i), i)
-        else:
-            with self.b.loop(0, self.length - (self.lanes - 1), self.lanes) as i:
-                out.store(function(i), i)
-        if last is not None:
-            out.store(last, place)
-
-    def accumulate(self, kind, start, function, combine):
-        """Fold ``function(i)`` of all vectors into one scalar by `combine`, from `start`.
-
-        Each lane counts once: those of the last vector that were seen before give `start`.
-        """
-        b, lanes = self.b, self.lanes
-        first = b.constant(kind, start)
-        if self.static:
-            sums = [first] * ACCUMULATORS
-            for n, i in enumerate(range(0, self.static - lanes + 1, lanes)):
-                sums[n % ACCUMULATORS] = combine(sums[n % ACCUMULATORS],
-                                                 function(b.constant("i64", i)))
-            used = min(ACCUMULATORS, max(1, self.static // lanes))
-            found = sums[:used]
-        else:
-            kept = [b.variable(first) for _ in range(ACCUMULATORS)]
-            whole = self.length - (self.length & (ACCUMULATORS * lanes - 1))
-            with b.loop(0, whole, ACCUMULATORS * lanes, unroll=False) as i:
-                for n, variable in enumerate(kept):
-                    variable.set(combine(variable.get(), function(i + n * lanes)))
-            with b.loop(whole, self.length - (lanes - 1), lanes, unroll=False) as i:
-                kept[0].set(combine(kept[0].get(), function(i)))
-            found = [variable.get() for variable in kept]
-        if self.ragged:
-            place = self.length - lanes
-            value = function(place)
-            fresh = self.length & (lanes - 1)
-            seen = b.compare("lt", b.iota("i32", lanes),
-                             b.splat(b.cast(lanes - fresh, "i32"), lanes))
-            found[-1] = combine(found[-1], b.select(seen, first, value))
-        while len(found) > 1:
-            found = [combine(found[i], found[i + 1]) if i + 1 < len(found) else found[i]
-                     for i in range(0, len(found), 2)]
-        return b.reduce(found[0], combine) if lanes > 1 else found[0]
-
-
-def _greater(b):
-    # Where one is NaN the second stays; a NaN still reaches the sum, and so the whole line.
-    return lambda a, value: b.select(value > a, value, a)
-
-
-def _add(a, value):
-    return a + value
 
 
 def rows(module, target, name, dtype, lanes, static, ragged):
@@ -186,7 +82,7 @@ class _RowFold:
 
     def fold(self, kind, start, function, combine):
         """All places combined, in every lane."""
-        found = self.sweep.accumulate(kind, start, function, combine)
+        found, = self.sweep.folds(kind, lambda i, fresh: [function(i)], (start, combine))
         return self.b.splat(found, self.sweep.lanes)
 
     def once(self, value, function):
@@ -243,14 +139,14 @@ def columns(module, target, name, dtype, lanes):
 
 def _shifted_sum(b, target, x, fold, keep=None):
     """(maximum, sum of exp(x - maximum)) of a line; `keep(value, i)` gets each exponential."""
-    top = fold.fold(x.kind, float("-inf"), x.load, _greater(b))
+    top = fold.fold(x.kind, float("-inf"), x.load, greater(b))
 
     def power(i):
         found = exponential(b, target, x.load(i) - top)
         if keep is not None:
             keep(found, i)
         return found
-    return top, fold.fold(x.kind, 0.0, power, _add)
+    return top, fold.fold(x.kind, 0.0, power, add)
 
 
 def exponential(b, target, value):
@@ -285,13 +181,13 @@ def _log_softmax(b, target, lines, fold):
 
 def _softmax_backward(b, target, lines, fold):
     g, y, out = lines
-    total = fold.fold(g.kind, 0.0, lambda i: g.load(i) * y.load(i), _add)
+    total = fold.fold(g.kind, 0.0, lambda i: g.load(i) * y.load(i), add)
     fold.write(out, lambda i: (g.load(i) - total) * y.load(i))
 
 
 def _log_softmax_backward(b, target, lines, fold):
     g, y, out = lines
-    total = fold.fold(g.kind, 0.0, g.load, _add)
+    total = fold.fold(g.kind, 0.0, g.load, add)
     fold.write(out, lambda i: g.load(i) - exponential(b, target, y.load(i)) * total)
 
 
