@@ -98,6 +98,6 @@ def test_batch_variance_is_right_far_from_zero():
     x = (np.random.default_rng(0).standard_normal((40, 2, 30, 30)) + 3000).astype(np.float32)
     exact = x.astype(np.float64)
     _, mean, rstd, unbiased = native("native_batch_norm", [x, None, None, None, None], (True, 0.0))
-    np.testing.assert_allclose(rstd, 1 / exact.std((0, 2, 3)), 1e-6)
+    np.testing.assert_allclose(rstd, 1 / exact.std((0, 2, 3)), 5e-6)
     np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), 1e-7)
     np.testing.assert_allclose(unbiased, exact.var((0, 2, 3), ddof=1), 5e-6)

@@ -149,15 +149,14 @@ def _shifted_sum(b, target, x, fold, keep=None):
     return top, fold.fold(x.kind, 0.0, power, add)
 
 
-def exponential(b, target, value):
-    """exp of a vector in its own type."""
-    kind = "double" if "double" in value.type else "float"
-    return vector_math.FUNCTIONS["exp"](b, target, kind, value)
+def _word(name):
+    def word(b, target, value):
+        kind = "double" if "double" in value.type else "float"
+        return vector_math.FUNCTIONS[name](b, target, kind, value)
+    return word
 
 
-def logarithm(b, value):
-    """log of a value."""
-    return b.intrinsic("log", value.type, value)
+exponential, logarithm = _word("exp"), _word("log")
 
 
 def _softmax(b, target, lines, fold):
@@ -175,7 +174,7 @@ def _softmax(b, target, lines, fold):
 def _log_softmax(b, target, lines, fold):
     x, out = lines
     top, total = _shifted_sum(b, target, x, fold)
-    drop = fold.once(total, lambda value: logarithm(b, value))
+    drop = fold.once(total, lambda value: logarithm(b, target, value))
     fold.write(out, lambda i: x.load(i) - top - drop)
 
 
