@@ -12,6 +12,7 @@ from typing import Any
 from ..base.errors import describe_line
 from ..base.shapes import same_layout
 from ..trace.value import STATE
+from . import known_backward
 from .node import FREED_MARK, Node, _tensor_room, edge_function
 
 
@@ -26,13 +27,22 @@ def run_backward(roots, grads, retain_graph, create_graph, inputs=None, accumula
     grad_before, state.grad = state.grad, create_graph
     partial_before, state.partial_backward = state.partial_backward, inputs is not None
     try:
-        return _run(roots, grads, retain_graph, create_graph, inputs, accumulate)
+        watch = None
+        if inputs is None and not create_graph and not state.slow and state.autocast is None:
+            found = known_backward.survey(roots, grads)
+            known = None if found is None else known_backward.find(found)
+            if known is known_backward.UNSEEN:
+                watch = known_backward.Watch(found, state)
+            elif known is not None:
+                known_backward.repeat(known, found, state, retain_graph)
+                return None
+        return _run(roots, grads, retain_graph, create_graph, inputs, accumulate, watch)
     finally:
         state.grad = grad_before
         state.partial_backward = partial_before
 
 
-def _run(roots, grads, retain_graph, create_graph, inputs, accumulate):
+def _run(roots, grads, retain_graph, create_graph, inputs, accumulate, watch=None):
     heap, buffers, leaves = [], {}, {}
     wanted: Any = None
     needed: Any = None
@@ -96,6 +106,10 @@ def _run(roots, grads, retain_graph, create_graph, inputs, accumulate):
         for edge, gradient in zip(edges, results):
             if edge is not None and gradient is not None:
                 send(edge, gradient)
+    if watch is not None:
+        for entry in leaves.values():
+            entry[1] = _validated(*entry)
+        watch.finish(leaves)
     return _finish(leaves, wanted, captured, inputs, accumulate, create_graph)
 
 
@@ -203,10 +217,13 @@ def _after(node, results, slots, table):
     return results
 
 
+def _validated(leaf, gradient):
+    return gradient if gradient._meta is leaf._meta else validate(gradient, leaf._meta, leaf, 0)
+
+
 def _finish(leaves, wanted, captured, inputs, accumulate, create_graph):
     for leaf, gradient in leaves.values():
-        gradient = validate(gradient, leaf._meta, leaf, 0) \
-            if gradient._meta is not leaf._meta else gradient
+        gradient = _validated(leaf, gradient)
         table = leaf._hooks
         if table:
             for hook in list(table.values()):

@@ -54,6 +54,7 @@ class Structure:
 
 def realize(value: Value, why="a read") -> Any:
     """The array of a value; runs the independent part of the trace that it stands in."""
+    STATE.own.reads += 1
     array = value.array
     if array is not None:
         return array

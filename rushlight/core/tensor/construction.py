@@ -14,7 +14,7 @@ from ..base.shapes import contiguous_strides, meta
 from ..ops.memory import fill_op, strides_for
 from ..ops.views import sizes_of
 from ..trace.value import STATE
-from .dispatch import TENSOR, alias, constant, wrap
+from .dispatch import TENSOR, alias, constant, filled_leaf, wrap
 
 
 def _finish(tensor, requires_grad, device=None, pin_memory=False, layout=None):
@@ -62,7 +62,7 @@ def _size(size, name="empty"):
 def filled(size, value, dtype):
     """A constant tensor; made at the first read."""
     m = meta(dtype, size)
-    return constant(np.full(m.shape, value, m.np), m)
+    return wrap(filled_leaf(m, value), m)
 
 
 def takes_size(function):
@@ -90,7 +90,7 @@ def empty(*size, out=None, dtype=None, layout=None, device=None, requires_grad=F
 
 def _zeros(m):
     if m.contiguous:
-        return constant(np.zeros(m.shape, m.np), m)
+        return wrap(filled_leaf(m, 0), m)
     order = sorted(range(len(m.shape)), key=lambda a: -m.strides[a])
     array = np.zeros([m.shape[a] for a in order], m.np).transpose(np.argsort(order))
     return constant(array, m)

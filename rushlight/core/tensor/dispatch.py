@@ -15,7 +15,7 @@ from ..base.shapes import FLUSH_BYTES, Meta, meta, same_layout
 from ..ops.core_views import ITEM, LAYOUT, UPDATE, VIEW
 from ..ops.record import Op, install_dispatch
 from ..ops.types import pointwise_rule
-from ..trace.value import STATE, Value, append, flush_long_trace, leaf
+from ..trace.value import FILLED, STATE, Value, append, flush_long_trace, leaf
 from .storage import UntypedStorage
 
 NUMBERS = frozenset((bool, int, float, complex))
@@ -502,6 +502,15 @@ def constant(array, m=None) -> Any:
         array = np.asarray(array, order="C")
         m = meta(from_numpy_dtype(array.dtype), array.shape)
     return wrap(leaf(array, m), m)
+
+
+def filled_leaf(m, fill) -> Value:
+    """A computed value of equal elements; its `params` say so, for who wants to make it again."""
+    import numpy as np
+    array = np.zeros(m.shape, m.np) if fill == 0 else np.full(m.shape, fill, m.np)
+    value = leaf(array, m)
+    value.params = (FILLED, fill)
+    return value
 
 
 def prepare(op: Op):

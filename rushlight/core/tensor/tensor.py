@@ -20,7 +20,18 @@ from ..base.shapes import Meta, meta, same_layout
 from ..ops.core_views import LAYOUT, as_strided_array
 from ..runtime.realize import realize
 from ..trace.value import STATE, Value, append, leaf
-from .dispatch import PLAIN, TENSOR, alias, constant, edge_of, value_of, wrap, write
+from .dispatch import (
+    PLAIN,
+    TENSOR,
+    alias,
+    constant,
+    edge_of,
+    filled_leaf,
+    read,
+    value_of,
+    wrap,
+    write,
+)
 
 
 class _TensorMeta(type):
@@ -710,12 +721,13 @@ def _accumulate_node(tensor):
 
 
 def _zeros(m):
-    import numpy as np
-    return constant(np.zeros(m.shape, m.np), meta(m.dtype, m.shape))
+    m = meta(m.dtype, m.shape)
+    return wrap(filled_leaf(m, 0), m)
 
 
 PLAIN.update((Tensor, Parameter))
 TENSOR[0] = Tensor
-install_tensor(Tensor=Tensor, alias=alias, zeros=_zeros, accumulate_node=_accumulate_node)
+install_tensor(Tensor=Tensor, alias=alias, zeros=_zeros, accumulate_node=_accumulate_node,
+               plain=PLAIN, read=read, own=_own, wrap=wrap, filled_leaf=filled_leaf)
 
 __all__ = ["Tensor", "Parameter", "engine", "next_sequence", "dt", "leaf"]

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..base.shapes import FLUSH_BYTES, Meta
 
+FILLED = "filled"
+
 
 class Value:
-    """One array of a trace. `inputs` holds Values, Python numbers (runtime scalars) and None."""
+    """One array of a trace. `inputs` holds Values, Python numbers (runtime scalars) and None.
+
+    A computed value has no `params`, but for one of equal elements: ``(FILLED, element)``.
+    """
 
     __slots__ = ("op", "inputs", "params", "meta", "array", "mark", "line", "__weakref__")
     op: Any
@@ -38,7 +43,7 @@ class ThreadState:
     """What belongs to one thread: its pending trace, and the modes autograd reads at every op."""
 
     __slots__ = ("trace", "weight", "grad", "slow", "inference", "anomaly", "saved_hooks",
-                 "autocast", "partial_backward")
+                 "autocast", "partial_backward", "reads")
 
     def __init__(self):
         self.trace: list = []  # pending Values in the order they were made
@@ -50,6 +55,7 @@ class ThreadState:
         self.saved_hooks: list = []
         self.autocast: Any = None       # the autocast region's policy
         self.partial_backward = False   # a backward for some inputs only is running
+        self.reads = 0         # how often elements were looked at
         TRACES.append(self.trace)
 
 
