@@ -1,22 +1,12 @@
-"""The correlation kernel: planes, register tiles, and what happens to a tile before its store."""
+"""The correlation kernel with lanes over pixels: planes and register tiles. Note [planes]."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
-from ..base.dtypes import DTYPES
-from .body import (
-    emit_body,
-    from_memory,
-    load_number,
-    memory_type,
-    round_half,
-    to_memory,
-)
+from .body import memory_type
 from .conv_geometry import Blocks, Correlation, Layout, split
-from .conv_pack import compute_type, first_lanes, load_as, plane_packer
-from .llvm_types import element_type, vector
-from .words import Lane
+from .conv_pack import compute_type, first_lanes, plane_packer
+from .conv_store import Results, load_masked, store_masked
+from .llvm_types import vector
 
 
 def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: int, bias: bool,
@@ -32,10 +22,12 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
     layout = Layout(problem, blocks, lanes)
     kind = compute_type(problem.dtype)
     packer = plane_packer(module, target, problem, blocks, lanes)
-    tiles = _Tiles(module, problem, blocks, layout, kind, bias, body, extras, outputs, target)
+    results = Results(problem, target, lanes, bias, body, extras, outputs)
+    tiles = _Tiles(module, problem, blocks, layout, kind, results)
     depth, height, width = problem.size
     taps = problem.kernel[0] * problem.kernel[1] * problem.kernel[2]
 
+    module.scheduled = True
     b = module.kernel()
     arguments = b.args[0]
     x = b.load("ptr", arguments)
@@ -76,10 +68,9 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
 class _Tiles:
     """The loops over register tiles, and their functions."""
 
-    def __init__(self, module, problem, blocks, layout, kind, bias, body, extras, outputs, target):
+    def __init__(self, module, problem, blocks, layout, kind, results):
         self.module, self.problem, self.blocks, self.layout = module, problem, blocks, layout
-        self.kind, self.bias, self.body, self.target = kind, bias, body, target
-        self.extras, self.outputs = extras, outputs
+        self.kind, self.results = kind, results
         self.lanes = layout.lanes
         self.widths = [blocks.vectors, *layout.remainders(blocks)]
         self.sizes = sorted({s - k for o in range(0, problem.outs, blocks.outs) for s, *counts in
@@ -132,101 +123,30 @@ class _Tiles:
         kind = vector(self.kind, lanes)
         blocks = self.layout.channel_blocks
 
-        def word(n, kind="ptr"):
-            return b.load(kind, b.element(arguments, n, "i64"))
-
         pixels = problem.size[0] * problem.size[1] * problem.size[2]
         dense = (problem.groups * problem.outs * pixels, pixels, 1)
         masks = [None if self.layout.exact else first_lanes(b, count, lanes)
                  for _, _, count in places]
-        bias = word(2) if self.bias else None
-        outputs = [word(4 + n) for n in range(len(self.outputs))]
-        extras = []
-        for n, strides in enumerate(self.extras):
-            position = b.element(arguments, 4 + len(outputs) + n, "i64")
-            extras.append(b.load("ptr", position) if strides is not None else
-                          load_number(b, self.body.inputs[n + 1], position))
+        results = self.results
+        results.open(b, arguments)
+        partial = b.load("ptr", b.element(arguments, 3, "i64")) if blocks > 1 else None
         with b.loop(0, size, unroll=False) as t:
             o = channel + t
-            shift = None
-            if bias is not None:
-                shift = b.splat(load_as(b, problem.dtype,
-                                        b.element(bias, o, memory_type(problem.dtype))), lanes)
-            for v, (image, pixel, _) in enumerate(places):
+            for v, ((image, pixel, count), mask) in enumerate(zip(places, masks)):
                 value = b.load(kind, b.element(scratch, (t * vectors + v) * lanes, self.kind))
-                sums = b.variable(value)
-                last = None
-                if blocks > 1:
-                    place = b.element(word(3), image * dense[0] + o * dense[1] + pixel, self.kind)
-                    with b.when(block > 0):
-                        sums.add(self._load(b, self.kind, place, masks[v]))
-                    last = block.equals(blocks - 1)
-                    with b.unless(last):
-                        self._store(b, sums.get(), place, masks[v])
-                with b.when(last) if last is not None else nullcontext():
-                    value = sums.get()
-                    if shift is not None:
-                        value = value + shift
-                    self._write(b, value, image, o, places[v], masks[v], outputs, extras)
-        b.ret()
-
-    def _write(self, b, value, image, o, place, mask, outputs, extras):
-        """Body and stores of one vector of results."""
-        _, pixel, count = place
-        problem, lanes = self.problem, self.lanes
-        result = DTYPES[problem.dtype]
-        if result.half and self.body is not None:
-            value = b.cast(round_half(b, value, result), value.type)
-        found = [Lane(value, result)]
-        if self.body is not None:
-            for n, (strides, source) in enumerate(zip(self.extras, extras)):
-                name = self.body.inputs[n + 1]
-                if strides is None:
-                    found.append(source)
+                if partial is None:
+                    results.write(b, value, image, o, pixel, count, mask)
                     continue
-                kind = memory_type(name)
-                place = b.element(source, image * strides[0] + o * strides[1] +
-                                  (pixel if strides[2] else 0), kind)
-                loaded = self._load(b, kind, place, mask) if strides[2] else b.load(kind, place)
-                found.append(from_memory(b, name, loaded))
-            found = emit_body(b, self.target, self.body, found)
-        for lane, (name, strides), pointer in zip(found, self.outputs, outputs):
-            kind = memory_type(name)
-            stored = to_memory(b, lane)
-            stored = b.as_value(stored, vector(kind, lanes))
-            if self._flat(strides):
-                place = b.element(pointer, image * strides[0] + o * strides[1] + pixel, kind)
-                self._store(b, stored, place, mask)
-            else:
-                self._scatter(b, stored, pointer, image, o, pixel, strides, count)
-
-    def _flat(self, strides):
-        _, height, width = self.problem.size
-        return strides[4] == 1 and strides[3] == width and strides[2] == width * height
-
-    def _scatter(self, b, value, pointer, image, o, pixel, strides, count):
-        """Lanes to pixels that are not neighbours in memory."""
-        _, height, width = self.problem.size
-        element = element_type(value.type)
-        slot = b.variable(value)
-        start = image * strides[0] + o * strides[1]
-        with b.loop(0, count, unroll=False) as i:
-            at = pixel + i
-            column, line = at % width, at // width
-            place = start + line // height * strides[2] + line % height * strides[3] \
-                + column * strides[4]
-            b.store(b.load(element, b.element(slot.pointer, i, element)),
-                    b.element(pointer, place, element))
-
-    def _load(self, b, element, place, mask):
-        kind = vector(element, self.lanes)
-        return b.load(kind, place) if mask is None else b.masked_load(kind, place, mask)
-
-    def _store(self, b, value, place, mask):
-        if mask is None:
-            b.store(value, place)
-        else:
-            b.masked_store(value, place, mask)
+                sums = b.variable(value)
+                place = b.element(partial, image * dense[0] + o * dense[1] + pixel, self.kind)
+                with b.when(block > 0):
+                    sums.add(load_masked(b, kind, place, mask))
+                last = block.equals(blocks - 1)
+                with b.unless(last):
+                    store_masked(b, sums.get(), place, mask)
+                with b.when(last):
+                    results.write(b, sums.get(), image, o, pixel, count, mask)
+        b.ret()
 
     def run(self, b, work, weights, channels, out, outs, units, vectors, first_unit, row, rows,
             block):
@@ -281,6 +201,7 @@ class _Tiles:
                 pixel = (unit % depth * height + row) * width + i * self.lanes
                 left = b.minimum(rows * width - i * self.lanes, self.lanes)
                 places += [unit // depth, pixel, left]
+            self.results.prefetch(b, size, out + before, places)
             b.call(f"tile{size}x{count}", "void", *pointers, weights, scratch, channels)
             b.call(f"finish{count}", "void", b.args[0], scratch,
                    b.constant("i64", size), out + before, block, *places)

@@ -127,7 +127,7 @@ def register_tiles(registers: int) -> list[tuple[int, int]]:
     return found
 
 
-def _tile_cycles(tile, vectors):
+def tile_cycles(tile, vectors):
     """Of one step of a register tile: multiply-add, load and issue slots, latency of the sum."""
     return max(tile * vectors / 2, (tile + vectors) / 2, (tile * vectors + tile + vectors + 3) / 5,
                4)
@@ -152,8 +152,8 @@ def _candidates(problem, lanes):
             yield r, u
 
 
-def choose(problem: Correlation, lanes: int, registers: int, itemsize: int) -> Blocks:
-    """The cheapest way to cut a problem, by estimated cycles of one core.
+def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
+    """The cheapest way to cut a problem: (estimated cycles of one core, Blocks).
 
     Counted: register tiles' multiply-adds (with idle lanes and half-filled tiles), the copies
     into planes (with the rows that neighbouring bands copy again), reading the weights for each
@@ -191,8 +191,8 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int) -> B
                 step = 0.0
                 for t, count in ((tile, full), (tile - 1, short)):
                     if count:
-                        step += count * (whole * _tile_cycles(t, per_tile)
-                                         + (_tile_cycles(t, rest) if rest else 0))
+                        step += count * (whole * tile_cycles(t, per_tile)
+                                         + (tile_cycles(t, rest) if rest else 0))
                 cycles = step * problem.channels * taps
                 finish = vectors * outs * (4.0 if layout.exact else 5.0)
                 blocks = max(1, ceil(problem.channels, channels))
@@ -207,4 +207,4 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int) -> B
                 if best is None or total < best[0]:
                     best = total, Blocks(rows, units, channels, outs, tile, per_tile)
     assert best is not None
-    return best[1]
+    return best

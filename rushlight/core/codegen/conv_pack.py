@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .body import from_memory, memory_type
 from .conv_geometry import Blocks, Correlation, Layout, split
 from .emit import Value
 from .llvm_types import element_type, lanes_of, suffix, vector
+
+AHEAD = 4      # channels between a row's prefetch and its copy
 
 
 def compute_type(dtype: str) -> str:
@@ -41,24 +45,35 @@ def masked_gather(b, kind, pointer, indices, mask) -> Value:
                         f"{mask.type} {mask.ref}, {kind} zeroinitializer)")
 
 
-def weight_pieces(problem: Correlation, blocks: Blocks) -> int:
+class WeightOrder(NamedTuple):
+    """How a kernel reads its weights: blocks, and which tap loops are inside the channel loop."""
+
+    channels: int
+    outs: int
+    tile: int
+    rows_inside: bool
+    columns_inside: bool
+
+
+def weight_pieces(problem: Correlation, order: WeightOrder) -> int:
     """How many (group, out block, channel block, tile) there are."""
-    tiles = sum(sum(split(min(blocks.outs, problem.outs - o), blocks.tile)[1:])
-                for o in range(0, problem.outs, blocks.outs))
-    return tiles * problem.groups * -(-problem.channels // blocks.channels)
+    tiles = sum(sum(split(min(order.outs, problem.outs - o), order.tile)[1:])
+                for o in range(0, problem.outs, order.outs))
+    return tiles * problem.groups * -(-problem.channels // order.channels)
 
 
-def pack_weights(module, target, problem: Correlation, blocks: Blocks, pieces: int):
-    """Weights in the order the kernel reads them. Arguments: weights, packed.
+def pack_weights(module, target, problem: Correlation, order: WeightOrder, per_task: int):
+    """Weights in the order a kernel reads them. Arguments: weights, packed.
 
-    packed: [group][out block][channel block][tile][kd][kh'][c][kh"][kw][channels of the tile],
-    where the tap row is kh" if tap rows have planes of their own, else kh'. `pieces`: how many
-    (group, out block, channel block, tile) a task packs.
+    packed: [group][out block][channel block][tile][kd][kh'][kw'][c][kh"][kw"][channel of the
+    tile]; a tap loop is before or after c. A task packs `per_task` (group, out block, channel
+    block, tile).
     """
-    layout = Layout(problem, blocks, 16)
     kind = compute_type(problem.dtype)
     sg, so, sc, sd, sh, sw = problem.w_strides
-    kd, _, kw = problem.kernel
+    kd, kh, kw = problem.kernel
+    outer_h, inner_h = (1, kh) if order.rows_inside else (kh, 1)
+    outer_w, inner_w = (1, kw) if order.columns_inside else (kw, 1)
     memory = memory_type(problem.dtype)
 
     def writer(size):
@@ -66,9 +81,10 @@ def pack_weights(module, target, problem: Correlation, blocks: Blocks, pieces: i
                             [("ptr", "source"), ("ptr", "packed"), ("i64", "channels")], True)
         source, packed, channels = b.args
         at = b.variable(b.constant("i64", 0))
-        with b.loop(0, kd) as z, b.loop(0, layout.row_taps) as y, b.loop(0, channels) as c, \
-                b.loop(0, layout.row_planes) as q, b.loop(0, kw) as x:
-            start = c * sc + z * sd + (y + q) * sh + x * sw
+        with b.loop(0, kd, unroll=False) as z, b.loop(0, outer_h, unroll=False) as y, \
+                b.loop(0, outer_w, unroll=False) as x, b.loop(0, channels, unroll=False) as c, \
+                b.loop(0, inner_h, unroll=False) as y2, b.loop(0, inner_w, unroll=False) as x2:
+            start = c * sc + z * sd + (y + y2) * sh + (x + x2) * sw
             place = at.get()
             for t in range(size):
                 value = load_as(b, problem.dtype, b.element(source, start + t * so, memory))
@@ -77,29 +93,29 @@ def pack_weights(module, target, problem: Correlation, blocks: Blocks, pieces: i
         b.ret()
         return b.name
 
-    size = blocks.tile
-    tiles = [split(min(blocks.outs, problem.outs - i * blocks.outs), size)
-             for i in range(layout.out_blocks)]
+    tiles = [split(min(order.outs, problem.outs - o), order.tile)
+             for o in range(0, problem.outs, order.outs)]
     writers = {s: writer(s) for s in sorted({s - k for s, *counts in tiles
                                              for k in (0, 1) if counts[k]})}
+    module.scheduled = True
     b = module.kernel()
     source, packed = b.load("ptr", b.args[0]), b.load("ptr", b.element(b.args[0], 1, "i64"))
-    taps = kd * problem.kernel[1] * kw
+    taps = kd * kh * kw
     # A table row a piece: where it reads, where it writes, channels, tile size.
     rows = []
     place = 0
     for g in range(problem.groups):
         for i, (s, full, short) in enumerate(tiles):
-            for c in range(0, problem.channels, blocks.channels):
-                count = min(blocks.channels, problem.channels - c)
-                o = i * blocks.outs
+            for c in range(0, problem.channels, order.channels):
+                count = min(order.channels, problem.channels - c)
+                o = i * order.outs
                 for piece in [s] * full + [s - 1] * short:
                     rows.append((g * sg + o * so + c * sc, place, count, piece))
                     o += piece
                     place += piece * count * taps
     table = b.global_address(module.table("i64", [n for row in rows for n in row]))
-    end = b.minimum(b.args[2] * pieces, len(rows))
-    with b.loop(b.args[1] * pieces, end) as i:
+    end = b.minimum(b.args[2] * per_task, len(rows))
+    with b.loop(b.args[1] * per_task, end, unroll=False) as i:
         from_, to, count, piece = (b.load("i64", b.element(table, i * 4 + k, "i64"))
                                    for k in range(4))
         for s, name in writers.items():
@@ -127,7 +143,8 @@ def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: in
     flat = kw == 1 and stw == 1 and ow == 0 and width == width_in and sw == 1 \
         and sh == width and sth == 1
     count = rows + (layout.row_taps - 1) * dh
-    with b.loop(0, channels) as c, b.loop(0, layout.row_planes) as q, b.loop(0, kd) as z:
+    with b.loop(0, channels, unroll=False) as c, b.loop(0, kd, unroll=False) as z, \
+            b.loop(0, layout.row_planes, unroll=False) as q:
         plane = b.element(work, (c * layout.row_planes + q) * kw * layout.plane
                           + z * layout.depth_step, kind)
         deep = depth * std + z * dd - od
@@ -145,15 +162,18 @@ def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: in
             after = before + span
             _zeros(b, b.element(plane, after, kind), count * width - after, kind, lanes)
         else:
-            with b.loop(0, count) as r:
+            with b.loop(0, count, unroll=False) as r:
                 line = (row + r) * sth + q * dh - oh
                 target_row = b.element(plane, r * width, kind)
                 valid = inside & (line >= 0) & (line < height_in)
                 with b.when(valid):
                     source = b.element(slice_, line * sh, memory)
+                    if sw == 1:     # a later channel's row: its page is new to the hardware
+                        for i in range(0, width_in, 16):
+                            b.prefetch(b.element(source, AHEAD * sc + i, memory))
                     copy_rows(b, problem.dtype, source, target_row, width, (kw, dw, layout.plane),
                               stw, ow, width_in, sw, lanes)
-                with b.unless(valid), b.loop(0, kw) as k:
+                with b.unless(valid), b.loop(0, kw, unroll=False) as k:
                     _zeros(b, b.element(target_row, k * layout.plane, kind), width, kind, lanes)
     b.ret()
     return b.name
@@ -162,7 +182,7 @@ def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: in
 def _zeros(b, pointer, count, kind, lanes):
     """Zeros, in whole vectors (what is beyond `count` is written later)."""
     zero = b.constant(vector(kind, lanes), 0)
-    with b.loop(0, count, lanes) as i:
+    with b.loop(0, count, lanes, unroll=False) as i:
         b.store(zero, b.element(pointer, i, kind))
 
 
@@ -170,10 +190,10 @@ def _copy(b, dtype, source, start, plane, place, count, lanes):
     """`count` consecutive elements; stores whole vectors, loads no element beyond the last."""
     memory, kind = memory_type(dtype), compute_type(dtype)
     whole = count - count % lanes
-    with b.loop(0, whole, lanes) as i:
+    with b.loop(0, whole, lanes, unroll=False) as i:
         value = load_as(b, dtype, b.element(source, start + i, memory), lanes)
         b.store(value, b.element(plane, place + i, kind))
-    with b.loop(whole, count) as i:
+    with b.loop(whole, count, unroll=False) as i:
         value = load_as(b, dtype, b.element(source, start + i, memory))
         b.store(value, b.element(plane, place + i, kind))
 

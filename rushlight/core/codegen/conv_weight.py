@@ -140,6 +140,7 @@ def weight_gradient(module, target, problem: WeightProblem, cut: Cut, per_task: 
     out_size, out_full, out_short = split(layout.out_vectors, cut.vectors)
     tiles = _Products(module, problem, cut, layout, kind)
 
+    module.scheduled = True
     b = module.kernel()
     x, g, partial = (b.load("ptr", b.element(b.args[0], n, "i64")) for n in range(3))
     x_work, g_work = b.stack(kind, layout.x_elements), b.stack(kind, layout.g_elements)
@@ -156,8 +157,9 @@ def weight_gradient(module, target, problem: WeightProblem, cut: Cut, per_task: 
         stop = b.minimum(start + layout.per_part, layout.slices)
         fresh = b.variable(b.constant("i64", 1))
         with b.when(start >= stop):
-            with b.loop(0, layout.taps) as tap, b.loop(0, channels) as c, \
-                    b.loop(0, layout.padded, lanes) as o:
+            with b.loop(0, layout.taps, unroll=False) as tap, \
+                    b.loop(0, channels, unroll=False) as c, \
+                    b.loop(0, layout.padded, lanes, unroll=False) as o:
                 b.store(b.constant(vector(kind, lanes), 0), b.element(
                     sums, (tap * problem.channels + c) * layout.padded + o, kind))
         with b.loop(start, stop, cut.units, unroll=False) as unit, \
@@ -182,7 +184,8 @@ def weight_gradient(module, target, problem: WeightProblem, cut: Cut, per_task: 
                 with b.loop(0, count, unroll=False) as i:
                     before = i * (size * lanes) + first * out_size * lanes
                     tiles.run(b, size, x_work, b.element(g_work, before * pixels, kind),
-                              b.element(sums, before, kind), channels, fresh.get(), units, rows)
+                              b.element(sums, before, kind), channels, fresh.get(), units, row,
+                              rows)
             fresh.set(0)
     b.ret(0)
 
@@ -196,7 +199,10 @@ class _Products:
         self.names = {}
 
     def _tile(self, offsets: tuple, steps: tuple, vectors: int) -> str:
-        """A function adding one tile: x is read at `offsets`, sums are `steps` apart."""
+        """A function adding one tile: x is read at `offsets`, sums are `steps` apart.
+
+        Rows low..high-1 and columns left..right-1 of g: the others meet padding alone.
+        """
         key = offsets, steps, vectors
         if key in self.names:
             return self.names[key]
@@ -206,8 +212,9 @@ class _Products:
         name = self.names[key] = f"product{len(self.names)}"
         b = self.module.function(name, "void", [
             ("ptr", "x"), ("ptr", "g"), ("ptr", "sums"), ("i64", "fresh"), ("i64", "units"),
-            ("i64", "rows")], True)
-        x, g, sums, fresh, units, rows = b.args
+            ("i64", "rows"), ("i64", "low"), ("i64", "high"), ("i64", "left"), ("i64", "right")],
+            True)
+        x, g, sums, fresh, units, rows, low, high, left, right = b.args
         kind = vector(self.kind, lanes)
         places = [[b.element(sums, step + v * lanes, self.kind) for v in range(vectors)]
                   for step in steps]
@@ -216,10 +223,10 @@ class _Products:
             for total, place in zip(sum(totals, []), sum(places, [])):
                 total.set(b.load(kind, place))
         pixel = vectors * lanes
-        with b.loop(0, units, unroll=False) as u, b.loop(0, rows, unroll=False) as r:
+        with b.loop(0, units, unroll=False) as u, b.loop(low, high, unroll=False) as r:
             x_row = b.element(x, u * layout.unit + r * (sh * layout.row), self.kind)
             g_row = b.element(g, (u * rows + r) * (width * pixel), self.kind)
-            with b.loop(0, width, unroll=False) as i:
+            with b.loop(left, right, unroll=False) as i:
                 values = [b.load(kind, b.element(g_row, i * pixel + v * lanes, self.kind))
                           for v in range(vectors)]
                 at = b.element(x_row, i * sw, self.kind)
@@ -232,11 +239,25 @@ class _Products:
         b.ret()
         return name
 
-    def run(self, b, vectors, x, g, sums, channels, fresh, units, rows):
+    def _span(self, b, tap, axis, first, count):
+        """The pixels first .. first + count - 1 of an axis that a tap meets inside x, as
+        (begin, end) from `first`."""
+        problem = self.problem
+        stride, size = problem.stride[axis], problem.source[axis]
+        start = tap * problem.dilation[axis] - problem.offset[axis]
+        # stride * (first + i) + start in 0 .. size - 1
+        base = first * stride + start
+        low = b.maximum((b.maximum(0 - base, 0) + (stride - 1)) // stride, 0)
+        high = (b.maximum(size - base, 0) + (stride - 1)) // stride
+        high = b.minimum(high, count)
+        return b.minimum(low, high), high
+
+    def run(self, b, vectors, x, g, sums, channels, fresh, units, row, rows):
         """All taps and channels for one tile of o."""
         layout, problem, cut = self.layout, self.problem, self.cut
         per_tap = problem.channels * layout.padded
         rest = (fresh, units, rows)
+        zero, width = b.constant("i64", 0), b.constant("i64", problem.size[2])
         if cut.by_taps:
             with b.loop(0, channels, unroll=False) as c:
                 size, full, short = split(layout.taps, cut.tile)
@@ -246,11 +267,15 @@ class _Products:
                     name = self._tile(tuple(layout.tap_offset(problem, t) for t in taps),
                                       tuple(t * per_tap for t in taps), vectors)
                     b.call(name, "void", b.element(x, c * layout.plane, self.kind), g,
-                           b.element(sums, c * layout.padded, self.kind), *rest)
+                           b.element(sums, c * layout.padded, self.kind), *rest, zero, rows,
+                           zero, width)
                     first += count
             return
         with b.loop(0, layout.taps, unroll=False) as tap:
             here = b.element(x, layout.tap_offset(problem, tap), self.kind)
+            _, kh, kw = problem.kernel
+            low, high = self._span(b, tap // kw % kh, 1, row, rows)
+            left, right = self._span(b, tap % kw, 2, zero, width)
             total = b.element(sums, tap * per_tap, self.kind)
             whole = channels - channels % cut.tile
             lasts = {min(cut.channels, problem.channels - c) % cut.tile
@@ -262,7 +287,8 @@ class _Products:
                     (b.select((channels - whole).equals(size), whole, channels), channels)
                 with b.loop(begin, end, size, unroll=False) as c:
                     b.call(name, "void", b.element(here, c * layout.plane, self.kind), g,
-                           b.element(total, c * layout.padded, self.kind), *rest)
+                           b.element(total, c * layout.padded, self.kind), *rest, low, high, left,
+                           right)
 
 
 def _pack_x(module, problem, cut, layout):
@@ -275,14 +301,16 @@ def _pack_x(module, problem, cut, layout):
                         True)
     x, work, depth, row, rows, channels = b.args
     count = rows * sth + ((problem.kernel[1] - 1) * dh + 1 - sth)
-    with b.loop(0, channels) as c, b.loop(0, problem.kernel[0]) as z, b.loop(0, count) as r:
+    with b.loop(0, channels, unroll=False) as c, \
+            b.loop(0, problem.kernel[0], unroll=False) as z, \
+            b.loop(0, count, unroll=False) as r:
         deep, line = depth * std + z * dd - od, row * sth + r - oh
         target = b.element(work, c * layout.plane + z * layout.slice + r * layout.row, kind)
         valid = (deep >= 0) & (deep < problem.source[0]) & (line >= 0) & (line < problem.source[1])
         with b.when(valid):
             copy_rows(b, problem.dtype, b.element(x, c * sc + deep * sd + line * sh, memory),
                       target, layout.row, (1, 0, 0), 1, ow, problem.source[2], sw, layout.lanes)
-        with b.unless(valid), b.loop(0, layout.row, layout.lanes) as i:
+        with b.unless(valid), b.loop(0, layout.row, layout.lanes, unroll=False) as i:
             b.store(b.constant(vector(kind, layout.lanes), 0), b.element(target, i, kind))
     b.ret()
     return b.name
@@ -348,6 +376,7 @@ def combine(module, target, problem: WeightProblem, cut: Cut, per_task: int):
     kind, memory = compute_type(problem.dtype), memory_type(problem.dtype)
     columns = problem.channels * layout.taps
     blocks = ceil(columns, lanes)
+    module.scheduled = True
     b = module.kernel()
     partial, result = (b.load("ptr", b.element(b.args[0], n, "i64")) for n in range(2))
     end = b.minimum(b.args[2] * per_task, blocks * problem.groups)

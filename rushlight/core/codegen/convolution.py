@@ -6,8 +6,9 @@ from math import gcd, prod
 
 from ..base.shapes import meta
 from .body import input_name
-from .conv_geometry import TASK_WORK, Correlation, Layout, choose
-from .conv_pack import weight_pieces
+from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
+from .conv_images import choose_images
+from .conv_pack import WeightOrder, weight_pieces
 from .conv_weight import WeightLayout, WeightProblem, choose_cut
 from .library import target
 from .lowering import Operand, lowers
@@ -125,6 +126,22 @@ def _extra_strides(low):
     return tuple(found)
 
 
+def _strategy(problem, lanes, registers, itemsize):
+    """The cheapest kernel by estimate: (generator, blocks, order of weights, tasks, whether sums
+    go through a temporary)."""
+    cycles, blocks = choose(problem, lanes, registers, itemsize)
+    images = choose_images(problem, lanes, registers, itemsize)
+    if images is not None and images[0] < cycles:
+        blocks = images[1]
+        tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
+        return ("conv_images.correlate_images", blocks, WeightOrder(*blocks[:3], False, False),
+                tasks, 0)
+    layout = Layout(problem, blocks, lanes)
+    order = WeightOrder(blocks.channels, blocks.outs, blocks.tile, layout.unfold, True)
+    return ("conv_correlate.correlate", blocks, order, layout.tasks,
+            int(layout.channel_blocks > 1))
+
+
 def _lower(low, x, w, bias, g: Geometry, transposed: bool):
     """Steps of a convolution or an input gradient."""
     dtype = x.meta.dtype
@@ -146,15 +163,14 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
     size = g.source if transposed else g.size
     for problem, positions, w_start in (_backward if transposed else _forward)(g, x, w,
                                                                                low.result):
-        blocks = choose(problem, lanes, this.registers, itemsize)
-        layout = Layout(problem, blocks, lanes)
+        kernel, blocks, order, tasks, partial = _strategy(problem, lanes, this.registers, itemsize)
         elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
         packed = low.temporary(elements * itemsize)
         if elements:
-            pieces = weight_pieces(problem, blocks)
+            pieces = weight_pieces(problem, order)
             per_task = max(1, pieces * PACKED_AT_ONCE // elements)
             same = problem._replace(x_strides=(), batch=0, source=())
-            low.step("conv_pack.pack_weights", (same, blocks, per_task),
+            low.step("conv_pack.pack_weights", (same, order, per_task),
                      [moved(w, w_start), ("slot", packed)], tasks=-(-pieces // per_task))
         outputs, operands = [], []
         for out in low.outputs:
@@ -164,16 +180,14 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
                 strides = strides[:2] + tuple(s * k for s, k in zip(strides[2:], g.stride))
                 strides = _as_dense(strides, problem.size)
             outputs.append((out.meta.dtype.name, strides))
-        partial = 0
-        if layout.channel_blocks > 1:
+        if partial:
             results = problem.batch * problem.groups * problem.outs * prod(problem.size)
             partial = ("slot", low.temporary(results * itemsize))
-        per_task = max(1, TASK_WORK * layout.tasks // max(problem.work, 1))
-        per_task = min(per_task, layout.tasks)
-        low.step("conv_correlate.correlate",
-                 (problem, blocks, per_task, bias is not None, body, extras, tuple(outputs)),
+        per_task = min(tasks, max(1, TASK_WORK * tasks // max(problem.work, 1)))
+        low.step(kernel, (problem, blocks, per_task, bias is not None, body, extras,
+                          tuple(outputs)),
                  [x, ("slot", packed), bias if bias is not None else 0, partial, *operands,
-                  *low.extras], tasks=-(-layout.tasks // per_task))
+                  *low.extras], tasks=-(-tasks // per_task))
     return None
 
 

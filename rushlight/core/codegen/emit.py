@@ -142,10 +142,18 @@ class Variable:
         self.set(self.get() + value)
 
 
+SCHEDULED = "; scheduled by hand\n"
+
+
 class Module:
-    """A text of functions, globals and declarations."""
+    """A text of functions, globals and declarations.
+
+    scheduled: set it for kernels whose loops need none of LLVM's loop optimisers; they compile
+        several times faster (`library.compile_text`).
+    """
 
     def __init__(self):
+        self.scheduled = False
         self.functions: list[Builder] = []
         self.declarations: dict[str, str] = {}
         self.globals: dict[str, str] = {}
@@ -176,7 +184,8 @@ class Module:
         return name
 
     def __str__(self):
-        return "\n".join([*self.globals.values(), *self.declarations.values(),
+        head = SCHEDULED if self.scheduled else ""
+        return head + "\n".join([*self.globals.values(), *self.declarations.values(),
                           *map(str, self.functions)]) + "\n"
 
 
@@ -512,7 +521,7 @@ class Builder:
     def loop(self, begin, end, step: Any = 1, unroll=True):
         """``for i in range(begin, end, step)`` (step > 0); gives the index, an i64.
 
-        ``unroll=False`` forbids LLVM to unroll it.
+        ``unroll=False`` forbids LLVM to unroll or vectorise it (which takes long to consider).
         """
         begin, end = self.as_value(begin, "i64"), self.as_value(end, "i64")
         head, body, done = (self.fresh(n) for n in ("head", "body", "done"))
@@ -532,8 +541,9 @@ class Builder:
         hint = ""
         if not unroll:
             hint = ", !llvm.loop !1"
-            self.module.globals["!1"] = "!1 = distinct !{!1, !2}"
+            self.module.globals["!1"] = "!1 = distinct !{!1, !2, !3}"
             self.module.globals["!2"] = '!2 = !{!"llvm.loop.unroll.disable"}'
+            self.module.globals["!3"] = '!3 = !{!"llvm.loop.vectorize.enable", i1 false}'
         self.line(f"br label {head}{hint}")
         self.lines[at] = (f"  {index} = phi i64 [ {begin.ref}, %{before} ], "
                           f"[ {following}, %{latch} ]")
