@@ -88,9 +88,15 @@ class Meta:
 
 _INTERNED: dict = {}
 _INTERN_LIMIT = 50_000
-# A trace is run once its records' weights pass this many bytes: a record weighs its result's bytes,
-# but at least so much that RUSHLIGHT_TRACE_LIMIT records reach the limit too.
-FLUSH_BYTES = 1 << 29
+# Note [cuts of a long trace]
+# A trace is run once its records' weights pass FLUSH_BYTES: a record weighs its result's bytes, but
+# at least so much that RUSHLIGHT_TRACE_LIMIT records reach the limit too. Where that cuts a program
+# is an accident, and differs from step to step, so that no plan would ever be found again: the
+# limit is so high that it only stops what grows without end. A program that looks at no value is
+# cut after an optimizer's step and before a loader's next batch instead, from STEP_BYTES on: there
+# every round ends with the same trace. Pending records hold no memory but that of their inputs.
+FLUSH_BYTES = 1 << 36
+STEP_BYTES = FLUSH_BYTES >> 7
 _RECORD_WEIGHT = FLUSH_BYTES // max(1, number("RUSHLIGHT_TRACE_LIMIT"))
 
 

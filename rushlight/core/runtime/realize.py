@@ -12,6 +12,7 @@ from typing import Any
 
 from ..base.errors import describe_line
 from ..base.knobs import number
+from ..base.shapes import STEP_BYTES
 from ..interpreter.plan import StepFailed, build
 from ..trace.value import STATE, TRACES, Value, install_flush
 from ..trace.walk import (
@@ -242,6 +243,13 @@ def flush(why="the trace is long") -> None:
     with _lock:
         STATE.weight = 0
         _run_pending(STATE.trace, None, why)
+
+
+def flush_at_boundary(why) -> None:
+    """Run what is pending if it is much: called where each round of a loop ends with the same
+    trace (Note [cuts of a long trace])."""
+    if STATE.own.weight > STEP_BYTES:
+        flush(why)
 
 
 def _forked():

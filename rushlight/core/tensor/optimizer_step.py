@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..base.errors import user_line
-from ..base.shapes import FLUSH_BYTES
 from ..ops.core_views import ITEM
 from ..ops.optimizer_steps import STEP, output_metas
 from ..ops.step_program import StepProgram
-from ..trace.value import STATE, Value, flush_long_trace
+from ..runtime.realize import flush_at_boundary
+from ..trace.value import STATE, Value
 from .dispatch import TENSOR, new, value_of, write
 
 
@@ -50,8 +50,7 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
         item = _item(step, number, out_metas[number], trace)
         for tensor in followers:
             _replace(tensor, item, line)
-    if STATE.own.weight > FLUSH_BYTES:
-        flush_long_trace()
+    flush_at_boundary("an optimizer's step")
 
 
 def _scalar_sets(names, states):

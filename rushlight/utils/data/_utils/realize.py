@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import rushlight
-from rushlight.core.runtime.realize import flush
+from rushlight.core.runtime.realize import flush, flush_at_boundary
 
 
 def tensors_in(data):
@@ -25,6 +25,7 @@ def realize_tensors(data):
 
     So a batch never becomes part of the training step's trace: the step looks the same each time.
     """
+    flush_at_boundary("the next batch")
     for tensor in tensors_in(data):
         tensor._array()
     return data
