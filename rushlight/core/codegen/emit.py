@@ -22,6 +22,7 @@ from typing import Any
 
 from .llvm_types import (
     FLOATS,
+    SCHEDULED,
     constant_text,
     element_type,
     lanes_of,
@@ -140,9 +141,6 @@ class Variable:
     def add(self, value) -> None:
         """Add to the value."""
         self.set(self.get() + value)
-
-
-SCHEDULED = "; scheduled by hand\n"
 
 
 class Module:

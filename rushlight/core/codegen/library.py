@@ -23,7 +23,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ..base.knobs import cache_folder, knob
-from .emit import SCHEDULED, Module
+from .emit import Module
+from .llvm_types import SCHEDULED
 from .target import Target, host, initialize, limited, target_machine
 
 ATTRIBUTES = 'attributes #0 = {{ nounwind uwtable "prefer-vector-width"="{bits}" ' \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 FLOATS = {"half", "bfloat", "float", "double"}
+SCHEDULED = "; scheduled by hand\n"      # begins the text of a module with few passes
 
 
 def vector(element: str, lanes: int) -> str:
