@@ -125,6 +125,7 @@ MODULES: tuple = (
     "gemm",
     "optimizer",
     "pooling",
+    "pooling_average",
     "rows_loss",
     "rows_norm",
     "batch_norm",
