@@ -123,6 +123,7 @@ RULES: dict[str, Rule] = {}
 MODULES: tuple = (
     "convolution",
     "gemm",
+    "movement",
     "optimizer",
     "pooling",
     "pooling_average",
