@@ -157,6 +157,84 @@ def detect(
     )  # fmt: skip
 
 
+@application.command(name="detect-train")
+def detect_train(
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A .data file (Darknet), or a folder in Pascal VOC's or COCO's layout. "
+            "[default: generated pictures]",
+        ),
+    ] = None,
+    cfg: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="The network; yolo-small is fitted to the data. [default: yolo-small]",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Darknet weights to start from.")
+    ] = None,
+    cutoff: Annotated[
+        int | None, typer.Option(help="Take so many layers from --weights: a backbone.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Of the network's input: 256, or 256x192. [default: by the cfg]"),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the pictures. [default: by the data]")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="[default: by the cfg]")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate. [default: by the cfg]")] = None,
+    jitter: Annotated[
+        float | None, typer.Option(help="Shift borders by this share. [default: by the cfg]")
+    ] = None,
+    flip: Annotated[
+        str | None, typer.Option(help="none, horizontal or both. [default: by the cfg]")
+    ] = None,
+    mosaic: Annotated[
+        float | None, typer.Option(help="Share of inputs made of four. [default: by the cfg]")
+    ] = None,
+    multi_scale: Annotated[
+        float | None,
+        typer.Option(help="Vary the input's size by up to this factor. [default: by the cfg]"),
+    ] = None,
+    pictures: Annotated[
+        int | None, typer.Option(help="How many to generate where there is no --data.")
+    ] = None,
+    evaluate_every: Annotated[
+        int | None, typer.Option(help="Epochs between tests. [default: 8 tests in all]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="[default: 0]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that prepare batches. [default: 1]")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(help="The run folder. [default: runs/detect-DATA-TIME]")
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="[RUN]", help="Continue this run (or --out's, or the newest)."),
+    ] = None,
+) -> None:
+    """Train a YOLO detector; by default a small one on generated pictures."""
+    from rushlight.cli.detect_train.run import detect_train as train_detector
+    from rushlight.cli.training.run import newest_run
+
+    options = {
+        "data": data, "cfg": cfg, "weights": weights, "cutoff": cutoff, "size": size,
+        "epochs": epochs, "batch_size": batch_size, "lr": lr, "jitter": jitter, "flip": flip,
+        "mosaic": mosaic, "multi_scale": multi_scale, "pictures": pictures,
+        "evaluate_every": evaluate_every, "seed": seed, "workers": workers,
+    }  # fmt: skip
+    if resume == RESUME_HERE:
+        resume = out or newest_run()
+    train_detector(options, out=out, resume=resume)
+
+
 @application.command(add_help_option=False)
 def doctor() -> None:
     """Describe this machine: Python, CPU, memory, libraries, devices."""

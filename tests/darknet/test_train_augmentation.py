@@ -53,23 +53,25 @@ def test_outside_is_grey():
     assert (image[:, :10] == 0.5).all() and (image[:, 10:] == 0).all()
 
 
-def test_a_fitted_window_keeps_proportions():
-    x1, y1, x2, y2 = augmentation.fitted_window(640, 480, (160, 160))
+def test_a_window_keeps_proportions_or_not():
+    x1, y1, x2, y2 = augmentation.whole_window(640, 480, (160, 160), True)
     assert (x1, x2) == (0, 640) and (y1, y2) == (-80, 560)
+    assert augmentation.whole_window(640, 480, (160, 160), False) == (0, 0, 640, 480)
 
 
+@pytest.mark.parametrize("keep_shape", [True, False])
 @pytest.mark.parametrize("flip", ["none", "horizontal", "both"])
-def test_boxes_follow_their_objects(flip):
+def test_boxes_follow_their_objects(flip, keep_shape):
     box = np.array([[20, 30, 60, 70]], np.float32)
     pixels = marked((100, 120), (20, 30, 60, 70))
-    how = Augmentation(jitter=0.2, flip=flip)
+    how = Augmentation(jitter=0.2, flip=flip, keep_shape=keep_shape)
     rng = np.random.default_rng(3)
     for _ in range(30):
         image, boxes, classes = augmentation.augmented(
             lambda number: (pixels, box, np.array([4])), 0, np.zeros(3, int), (64, 96), how, rng
         )
-        assert image.shape == (64, 96, 3) and classes.tolist() == [4]
-        np.testing.assert_allclose(boxes[0], bounds(image), atol=1.6)
+        assert image.shape == (3, 64, 96) and classes.tolist() == [4]
+        np.testing.assert_allclose(boxes[0], bounds(image.transpose(1, 2, 0)), atol=1.6)
 
 
 def test_mosaic_boxes_follow_their_objects():
@@ -80,7 +82,7 @@ def test_mosaic_boxes_follow_their_objects():
     for turn in range(40):
         parts = [(black, np.zeros((0, 4), np.float32), np.zeros(0, int))] * 4
         parts[turn % 4] = (white, box, np.array([2]))
-        image, boxes, classes = augmentation.mosaic(parts, (80, 80), rng)
+        image, boxes, classes = augmentation.mosaic(parts, (80, 80), turn % 2 == 0, rng)
         assert len(boxes) == len(classes) <= 1
         if len(boxes):
             seen += 1
@@ -98,21 +100,21 @@ def test_hardly_visible_boxes_are_dropped():
 @pytest.mark.parametrize("seed", range(6))
 def test_colours_change_as_in_the_hsv_model(seed):
     """Against the standard library's conversions, pixel by pixel."""
-    image = train_cases.numbers(60, seed).reshape(4, 5, 3).astype(np.float32)
-    image[0, 0], image[0, 1] = 0.4, 0.0  # grey and black have no hue
+    image = train_cases.numbers(60, seed).reshape(3, 4, 5).astype(np.float32)
+    image[:, 0, 0], image[:, 0, 1] = 0.4, 0.0  # grey and black have no hue
     found = augmentation.distorted(image, 0.3, 1.8, 1.6, np.random.default_rng(seed))
     rng = np.random.default_rng(seed)
     factor_s, factor_v = (augmentation._factor(most, rng) for most in (1.8, 1.6))
     shift = rng.uniform(-0.3, 0.3)
     for place in np.ndindex(4, 5):
-        hue, saturation, value = colorsys.rgb_to_hsv(*image[place].astype(float))
+        hue, saturation, value = colorsys.rgb_to_hsv(*image[(slice(None), *place)].astype(float))
         saturation = min(1.0, saturation * factor_s)
         wanted = np.array(colorsys.hsv_to_rgb((hue + shift) % 1, saturation, value)) * factor_v
-        np.testing.assert_allclose(found[place], np.minimum(wanted, 1), atol=2e-5)
+        np.testing.assert_allclose(found[(slice(None), *place)], np.minimum(wanted, 1), atol=2e-5)
 
 
 def test_neutral_colours_change_nothing():
-    image = train_cases.numbers(30).reshape(2, 5, 3).astype(np.float32)
+    image = train_cases.numbers(30).reshape(3, 2, 5).astype(np.float32)
     same = augmentation.distorted(image, 0.0, 1.0, 1.0, np.random.default_rng(0))
     np.testing.assert_array_equal(same, image)
 
@@ -197,7 +199,7 @@ def test_large_pictures_are_kept_small():
     pytest.importorskip("PIL")
     pixels = np.zeros((1000, 800, 3), np.uint8)
     small, scale = shrunk(pixels, (100, 100))
-    assert small.shape == (150, 120, 3) and scale == pytest.approx(0.15)
+    assert small.shape == (156, 125, 3) and scale == pytest.approx(0.15625)
     same, scale = shrunk(pixels[:120, :100], (100, 100))
     assert same.shape == (120, 100, 3) and scale == 1
 

@@ -140,3 +140,36 @@ def test_crowds_count_the_first_box_alone():
     one, crowd = np.array([[0, 0, 2, 2.0]]), np.array([[0, 0, 10, 10.0]])
     assert box_iou_matrix(one, crowd, [True])[0, 0] == 1
     assert box_iou_matrix(one, crowd, [False])[0, 0] == pytest.approx(0.04)
+
+
+def test_training_steps_equal_pytorch():
+    """Five steps of a small network with batch normalisation, decay and momentum (recorded)."""
+    from rushlight.cli.detect_train.trainer import build_optimizer
+    from rushlight.darknet import Darknet, parse_cfg_text
+
+    recorded = json.loads((Path(__file__).parent / "recorded" / "train_steps.json").read_text())
+    pictures, weights = train_cases.steps_inputs()
+    model = Darknet(parse_cfg_text(train_cases.STEPS_CFG)).double().train()
+    convolutions = [m for m in model.modules() if isinstance(m, rushlight.nn.Conv2d)]
+    with rushlight.no_grad():
+        for module, weight in zip(convolutions, weights):
+            module.weight.copy_(rushlight.tensor(weight))
+        convolutions[-1].bias.zero_()
+    _, boxes, labels = train_cases.loss_inputs()
+    targets = make_targets(model.heads, boxes, labels, train_cases.SIZE, [(6, 8)])
+    fields = [[rushlight.tensor(field) for field in target.fields()] for target in targets]
+    fields = [[f.double() if f.is_floating_point() else f for f in some] for some in fields]
+    loss, optimizer = YoloLoss(model.heads), build_optimizer(model, train_cases.STEPS_LR)
+    inputs, given = rushlight.tensor(pictures).double(), rushlight.tensor(boxes).double()
+    for wanted in recorded["parts"]:
+        optimizer.zero_grad()
+        raw = model(inputs, raw=True)
+        parts = loss(raw, head_targets(fields), given, train_cases.SIZE)
+        parts.total.backward()
+        optimizer.step()
+        found = [parts.box.item(), parts.objectness.item(), parts.classes.item()]
+        np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    squares = sorted((p.detach() ** 2).sum().item() for p in model.parameters())
+    np.testing.assert_allclose(squares, sorted(recorded["squares"]), rtol=1e-6)
+    (norm, _) = [m for m in model.modules() if isinstance(m, rushlight.nn.BatchNorm2d)]
+    np.testing.assert_allclose(norm.running_mean.numpy(), recorded["mean"], rtol=1e-6)

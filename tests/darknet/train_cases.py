@@ -81,3 +81,53 @@ def detections(seed, pictures=12, classes=3, crowds=False):
             )
         )  # fmt: skip
     return results
+
+
+STEPS_CFG = """[net]
+width=128
+height=96
+momentum=0.9
+decay=0.01
+
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+
+[convolutional]
+batch_normalize=1
+filters=12
+size=3
+stride=8
+pad=1
+activation=leaky
+
+[convolutional]
+filters=24
+size=1
+activation=linear
+
+[yolo]
+mask=0,1,2
+anchors=10,14, 23,27, 37,58
+classes=3
+num=3
+ignore_thresh=.5
+iou_thresh=.3
+iou_loss=ciou
+scale_x_y=1.1
+"""
+STEPS = 5
+STEPS_LR = 0.02
+
+
+def steps_inputs():
+    """Pictures [2, 3, 96, 128], and the shapes and values of the convolutions' weights."""
+    pictures = numbers(2 * 3 * 96 * 128, 11).reshape(2, 3, 96, 128)
+    shapes = [(8, 3, 3, 3), (12, 8, 3, 3), (24, 12, 1, 1)]
+    drawn = [numbers(int(np.prod(shape)), 20 + n).reshape(shape) for n, shape in enumerate(shapes)]
+    weights = [(w - 0.5) * 2 / np.sqrt(np.prod(w.shape[1:])) for w in drawn]
+    return pictures.astype(np.float32), [w.astype(np.float32) for w in weights]

@@ -12,6 +12,9 @@ LINES_PER_EPOCH = 4
 class Reporter:
     """The plain line log; `LiveReporter` draws the same facts as a moving display."""
 
+    # What stands beside the loss, and how it is written.
+    second, second_format = "accuracy", "{:.1%}"
+
     def __init__(self) -> None:
         self.epoch, self.epochs, self.images = 0, 0, 1
         self._next_line = 0.0
@@ -27,14 +30,15 @@ class Reporter:
         self._next_line = images / LINES_PER_EPOCH
         self._started = time.perf_counter()
 
-    def step(self, seen: int, loss: float, accuracy: float, rate: float) -> None:
+    def step(self, seen: int, loss: float, second: float, rate: float) -> None:
         """Report the running means of the epoch after a batch."""
         if seen < self._next_line or seen >= self.images:
             return
         self._next_line += self.images / LINES_PER_EPOCH
+        value = self.second_format.format(second)
         print(
             f"epoch {self.epoch}/{self.epochs}  {seen:>6}/{self.images}  loss {loss:.4f}  "
-            f"accuracy {accuracy:.1%}  {rate:.0f} images/s  ETA {self._eta(seen, rate)}",
+            f"{self.second} {value}  {rate:.0f} images/s  ETA {self._eta(seen, rate)}",
             flush=True,
         )
 
@@ -71,7 +75,7 @@ class LiveReporter(Reporter):
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f}%"),
             TextColumn("loss [bold]{task.fields[loss]}[/]"),
-            TextColumn("accuracy [bold]{task.fields[accuracy]}[/]"),
+            TextColumn(self.second + " [bold]{task.fields[second]}[/]"),
             TextColumn("[cyan]{task.fields[rate]} images/s[/]"),
             TextColumn("ETA {task.fields[eta]}"),
             console=self._console,
@@ -89,7 +93,7 @@ class LiveReporter(Reporter):
         fields = {
             "epoch": f"{epoch}/{epochs}",
             "loss": "-",
-            "accuracy": "-",
+            "second": "-",
             "rate": "-",
             "eta": "-",
         }
@@ -98,12 +102,12 @@ class LiveReporter(Reporter):
             self._task = self._progress.add_task("", total=images, **fields)
         self._progress.reset(self._task, total=images, **fields)
 
-    def step(self, seen: int, loss: float, accuracy: float, rate: float) -> None:
+    def step(self, seen: int, loss: float, second: float, rate: float) -> None:
         self._progress.update(
             self._task,
             completed=seen,
             loss=f"{loss:.4f}",
-            accuracy=f"{accuracy:.1%}",
+            second=self.second_format.format(second),
             rate=f"{rate:,.0f}",
             eta=self._eta(seen, rate),
         )

@@ -31,7 +31,7 @@ from rushlight.cli.training.trainer import Trainer, check_device, metrics_text, 
 # These say where and how fast a run goes on, not what it computes: they may change on resuming.
 FREE_ON_RESUME = ("workers", "device", "data_dir")
 
-# Networks of fewer parameters train on one thread (see `_threads_for`).
+# Networks of fewer parameters train on one thread (see `threads_for`).
 SMALL = 1_000_000
 
 
@@ -145,7 +145,7 @@ def _create_folder(run: Path) -> None:
 
 
 @contextmanager
-def _threads_for(parameters: int) -> Iterator[None]:
+def threads_for(parameters: int) -> Iterator[None]:
     """One thread for a small network: its products are too short to share, and on a busy machine
     the threads of a BLAS wait for each other longer than they compute."""
     before = rushlight.get_num_threads()
@@ -190,7 +190,7 @@ def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: R
     if not resume:
         write_json_atomically(run / "config.json", config)
     reporter.note(_opening(configuration, config, trainer, run))
-    with _threads_for(parameters):
+    with threads_for(parameters):
         trainer.train()
     if trainer.test_outputs is None:  # resumed after the last epoch: only the report was missing
         trainer.evaluate()

@@ -20,7 +20,8 @@ class Augmentation:
     `jitter` moves each border of the cut by up to this share of the picture. `hue` is the largest
     shift of the hue (1 is the full circle); `saturation` and `exposure` are the largest factors.
     `flip` is "none", "horizontal" or "both" (also upside down). `mosaic` is the share of inputs
-    made of four pictures.
+    made of four pictures. `keep_shape` fits pictures in with grey beside them (`letter_box=1`)
+    instead of stretching them to the input's shape.
 
     Example:
         >>> Augmentation.from_options({"saturation": "1.5", "hue": ".1"}, jitter=0.2).saturation
@@ -33,6 +34,7 @@ class Augmentation:
     exposure: float = 1.0
     flip: str = "horizontal"
     mosaic: float = 0.0
+    keep_shape: bool = False
 
     @classmethod
     def from_options(cls, net: dict, jitter: float = 0.2) -> Augmentation:
@@ -47,7 +49,8 @@ class Augmentation:
         if numbers.get("mosaic"):
             numbers["mosaic"] = min(1.0, max(0.5, numbers["mosaic"] - 0.5))
         flip = "none" if str(net.get("flip", "1")).strip() == "0" else "horizontal"
-        return cls(jitter=jitter, flip=flip, **numbers)
+        keep_shape = str(net.get("letter_box", "0")).strip() != "0"
+        return cls(jitter=jitter, flip=flip, keep_shape=keep_shape, **numbers)
 
 
 NONE = Augmentation(jitter=0.0, flip="none")
@@ -97,8 +100,12 @@ def _samples(low: float, high: float, count: int, extent: int):
     return whole, (places - whole).astype(np.float32), inside
 
 
-def fitted_window(wide: int, high: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the window that shows a whole picture undistorted in an input of `size` (h, w)."""
+def whole_window(
+    wide: int, high: int, size: tuple[int, int], keep_shape: bool
+) -> tuple[float, float, float, float]:
+    """Return the window that shows a whole picture in an input of `size` (h, w)."""
+    if not keep_shape:
+        return 0.0, 0.0, float(wide), float(high)
     scale = min(size[1] / wide, size[0] / high)
     shown_wide, shown_high = size[1] / scale, size[0] / scale
     left, top = (wide - shown_wide) / 2, (high - shown_high) / 2
@@ -106,11 +113,11 @@ def fitted_window(wide: int, high: int, size: tuple[int, int]) -> tuple[float, f
 
 
 def jittered_window(
-    wide: int, high: int, size: tuple[int, int], jitter: float, rng: np.random.Generator
+    wide: int, high: int, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Return the fitted window with each border moved by up to `jitter` of its length."""
-    x1, y1, x2, y2 = fitted_window(wide, high, size)
-    left, top, right, bottom = rng.uniform(-jitter, jitter, 4).tolist()
+    """Return the whole window with each border moved by up to `jitter` of its length."""
+    x1, y1, x2, y2 = whole_window(wide, high, size, how.keep_shape)
+    left, top, right, bottom = rng.uniform(-how.jitter, how.jitter, 4).tolist()
     across, down = x2 - x1, y2 - y1
     return x1 + left * across, y1 + top * down, x2 + right * across, y2 + bottom * down
 
@@ -132,12 +139,13 @@ def boxes_in_window(
 def mosaic(
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
     size: tuple[int, int],
+    keep_shape: bool,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return one input made of four (pixels, boxes, classes), each shown in a part of it.
 
-    The pictures meet at a random point and keep their proportions; each is shown at 0.6 to 1.2
-    times the scale it would have alone.
+    The pictures meet at a random point; each is shown at 0.6 to 1.2 times the scale it would have
+    alone.
 
     Source: arXiv:2004.10934, section 3.3.
     """
@@ -151,8 +159,10 @@ def mosaic(
         top, bottom = (0, middle_y) if place < 2 else (middle_y, height)
         part = (bottom - top, right - left)
         high, wide = pixels.shape[:2]
-        scale = min(width / wide, height / high) * rng.uniform(0.6, 1.2)
-        window = _random_window(wide, high, part[1] / scale, part[0] / scale, rng)
+        x1, y1, x2, y2 = whole_window(wide, high, size, keep_shape)
+        share = 1 / rng.uniform(0.6, 1.2)
+        across, down = (x2 - x1) * share / width, (y2 - y1) * share / height  # pixels per pixel
+        window = _random_window(wide, high, across * part[1], down * part[0], rng)
         result[top:bottom, left:right] = cut(pixels, window, part)
         moved, kept = boxes_in_window(boxes, window, part)
         all_boxes.append(moved[kept] + np.array([left, top, left, top], np.float32))
@@ -181,9 +191,9 @@ def flipped(
 
 
 def distorted(
-    image: np.ndarray, hue: float, saturation: float, exposure: float, rng: np.random.Generator
+    planes: np.ndarray, hue: float, saturation: float, exposure: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Change hue, saturation and value of float32 [..., 3] from 0 to 1, as in the HSV model.
+    """Change hue, saturation and value of float32 [3, ...] from 0 to 1, as in the HSV model.
 
     The hue moves by up to `hue` (1 is the full circle); the factors of saturation and value lie
     between 1 / s and s. Half of all factors are below 1.
@@ -191,16 +201,18 @@ def distorted(
     factor_s, factor_v = _factor(saturation, rng), _factor(exposure, rng)
     shift = rng.uniform(-hue, hue) if hue else 0.0
     if (factor_s, factor_v, shift) == (1.0, 1.0, 0.0):
-        return image
-    value = image.max(-1, keepdims=True)
+        return planes
+    value = np.maximum(np.maximum(planes[0], planes[1]), planes[2])
     # In HSV a channel is value * (1 - saturation * k), where k depends on the hue alone.
-    below = value - image
+    below = value - planes
+    most = np.maximum(np.maximum(below[0], below[1]), below[2])
     if shift:
-        below = _shifted_hue(below, shift)
+        below = _shifted_hue(below, most, shift)
     if factor_s != 1.0:
-        most = below.max(-1, keepdims=True)
-        below = below * np.minimum(factor_s, value / np.maximum(most, 1e-6))
-    return np.minimum((value - below) * np.float32(factor_v), 1.0)
+        below *= np.minimum(np.float32(factor_s), value / np.maximum(most, np.float32(1e-6)))
+    result = np.subtract(value, below, out=below)
+    result *= np.float32(factor_v)
+    return np.minimum(result, np.float32(1), out=result)
 
 
 def _factor(most: float, rng: np.random.Generator) -> float:
@@ -210,22 +222,24 @@ def _factor(most: float, rng: np.random.Generator) -> float:
     return 1 / factor if rng.random() < 0.5 else factor
 
 
-def _shifted_hue(below: np.ndarray, shift: float) -> np.ndarray:
-    """Move the hue, given the distances of the channels from the largest one.
-
-    With m the largest distance, red's is m k(h), green's m k(h - 1/3) and blue's m k(h - 2/3),
-    where k is 0 within 1/6 of 0, 1 beyond 1/3, and linear between.
+def _shifted_hue(below: np.ndarray, most: np.ndarray, shift: float) -> np.ndarray:
+    """Move the hue, given the distances of the channels from the largest one, and the largest
+    distance m: red's is m k(h), green's m k(h - 1/3) and blue's m k(h - 2/3), where k is 0 within
+    1/6 of 0, 1 beyond 1/3, and linear between.
     """
-    most = below.max(-1)
-    share = below / np.maximum(most, 1e-6)[..., None]
-    red, green, blue = share[..., 0], share[..., 1], share[..., 2]
-    # The sixth of the circle follows from which channel is the largest (its distance is 0).
+    red, green, blue = below / np.maximum(most, np.float32(1e-6))
+    # The third of the circle follows from which channel is the largest (its distance is 0).
     hue = np.where(red <= 0, blue - green, np.where(green <= 0, 2 + red - blue, 4 + green - red))
-    hue = hue / 6 + np.float32(shift)
+    hue += np.float32(6 * shift + 9)  # in sixths, and three beyond a multiple of the circle
     result = np.empty_like(below)
     for channel in range(3):
-        turned = (hue - channel / 3 + 0.5) % 1 - 0.5
-        result[..., channel] = most * np.clip(np.abs(turned) * 6 - 1, 0, 1)
+        turned = np.mod(hue, np.float32(6), out=result[channel])
+        turned -= 3
+        np.abs(turned, out=turned)
+        turned -= 1
+        np.clip(turned, 0, 1, out=turned)
+        turned *= most
+        hue -= 2
     return result
 
 
@@ -236,19 +250,22 @@ def augmented(
     read: Read, number: int, others: np.ndarray, size: tuple[int, int], how: Augmentation,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Return one training input: (float32 [H, W, 3], boxes in its pixels [N, 4], classes [N]).
+    """Return one training input: (float32 [3, H, W], boxes in its pixels [N, 4], classes [N]).
 
     `read(n)` gives picture n: its pixels, boxes in those pixels, and classes. `others` are three
     numbers of pictures for a mosaic.
     """
     if how.mosaic and rng.random() < how.mosaic:
-        image, boxes, classes = mosaic([read(number), *map(read, others.tolist())], size, rng)
+        image, boxes, classes = mosaic(
+            [read(number), *map(read, others.tolist())], size, how.keep_shape, rng
+        )
     else:
         pixels, boxes, classes = read(number)
         high, wide = pixels.shape[:2]
-        window = jittered_window(wide, high, size, how.jitter, rng)
+        window = jittered_window(wide, high, size, how, rng)
         image = cut(pixels, window, size)
         boxes, kept = boxes_in_window(boxes, window, size)
         boxes, classes = boxes[kept], classes[kept]
     image, boxes = flipped(image, boxes, how.flip, rng)
-    return distorted(image, how.hue, how.saturation, how.exposure, rng), boxes, classes
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return distorted(planes, how.hue, how.saturation, how.exposure, rng), boxes, classes

@@ -7,6 +7,7 @@ uninterrupted one would have seen, with any number of worker processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,27 @@ from rushlight.darknet.training.labels import LabelledPicture, open_picture
 from rushlight.darknet.training.targets import HeadTargets, make_targets, pad_boxes
 
 CACHE_BYTES = 1 << 30
-MARGIN = 1.5  # pictures are kept at up to so many times the input's size
+MARGIN = 1.25  # pictures are kept at up to so many times the input's size
 BATCHES_PER_SIZE = 10  # with multi-scale training
 
 Grids = Callable[[tuple[int, int]], list[tuple[int, int]]]
+
+
+@dataclass(frozen=True)
+class GridSizes:
+    """The (rows, columns) of a network's heads for any input, from those for one `size`.
+
+    Example:
+        >>> GridSizes((416, 416), ((13, 13), (26, 26)))((320, 608))
+        [(10, 19), (20, 38)]
+    """
+
+    size: tuple[int, int]
+    grids: tuple[tuple[int, int], ...]
+
+    def __call__(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        height, width = self.size
+        return [(size[0] * rows // height, size[1] * cols // width) for rows, cols in self.grids]
 
 
 class PictureStore:
@@ -60,7 +78,7 @@ class PictureStore:
 def shrunk(pixels: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
     """Scale a picture down, smoothly, when it is much larger than the input; (pixels, scale)."""
     high, wide = pixels.shape[:2]
-    scale = MARGIN * min(size[1] / wide, size[0] / high)
+    scale = MARGIN * max(size[1] / wide, size[0] / high)
     if scale >= 1:
         return pixels, 1.0
     from PIL import Image
@@ -80,20 +98,26 @@ class DetectionBatches:
 
     `grids` gives the heads' (rows, columns) for an input size. With `random` above 0, every ten
     batches have a size of their own: the input's times 1 / r to r (r = `random`, or 1.4 for 1),
-    in steps of `step`.
+    in steps of `step`. From epoch `mosaic_until` on there are no mosaics.
     """
 
     def __init__(
         self, store: PictureStore, heads: Sequence[Any], grids: Grids, batch_size: int,
         how: Augmentation, seed: int, most: int, random: float = 0.0, step: int = 32,
+        mosaic_until: float = float("inf"),
     ):  # fmt: skip
         self.store, self.heads, self.grids = store, list(heads), grids
         self.batch_size, self.how, self.seed, self.most = batch_size, how, seed, most
         self.random, self.step = (1.4 if random == 1 else random), step
+        self.mosaic_until = mosaic_until
         self._order: tuple[int, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return max(1, len(self.store) // self.batch_size)
+
+    def epoch(self, epoch: int) -> list[tuple[int, int]]:
+        """Return the requests that make up one epoch, for use as a sampler."""
+        return [(epoch, batch) for batch in range(len(self))]
 
     def size_of(self, epoch: int, batch: int) -> tuple[int, int]:
         """Return the (height, width) of a batch's inputs."""
@@ -110,24 +134,23 @@ class DetectionBatches:
         epoch, batch = request
         rng = np.random.default_rng([self.seed, epoch, batch])
         size = self.size_of(epoch, batch)
+        how = self.how if epoch < self.mosaic_until else replace(self.how, mosaic=0.0)
         start = batch * self.batch_size
         rows = np.take(self._order_of(epoch), range(start, start + self.batch_size), mode="wrap")
-        images = np.empty((self.batch_size, *size, 3), np.float32)
+        inputs = np.empty((self.batch_size, 3, *size), np.float32)
         boxes, labels = [], []
         sides = np.array([size[1], size[0]], np.float32)
         for place, number in enumerate(rows.tolist()):
             others = rng.integers(0, len(self.store), 3)
-            image, corners, classes = augmented(
-                self.store.read, number, others, size, self.how, rng
+            inputs[place], corners, classes = augmented(
+                self.store.read, number, others, size, how, rng
             )
-            images[place] = image
             centres = (corners[:, :2] + corners[:, 2:]) / 2
             boxes.append(np.concatenate([centres, corners[:, 2:] - corners[:, :2]], 1))
             boxes[-1] /= np.tile(sides, 2)
             labels.append(classes)
         padded, numbers = pad_boxes(boxes, labels, self.most)
         targets = make_targets(self.heads, padded, numbers, size, self.grids(size))
-        inputs = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
         return (
             rushlight.from_numpy(inputs).clone(),
             rushlight.tensor(padded),

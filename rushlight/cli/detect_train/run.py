@@ -1,0 +1,170 @@
+"""A whole run of `rushlight detect-train`: its folder, from the options to the report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import rushlight
+from rushlight.cli.detect_train import network
+from rushlight.cli.detect_train.configuration import Configuration
+from rushlight.cli.detect_train.data import load_data
+from rushlight.cli.detect_train.progress import make_reporter
+from rushlight.cli.detect_train.report import write_report
+from rushlight.cli.detect_train.trainer import DetectionTrainer
+from rushlight.cli.errors import CommandError, UsageProblem, describe_os_error
+from rushlight.cli.files import write_json_atomically, write_text_atomically
+from rushlight.cli.training.checkpoint import LAST, load_checkpoint, read_run_configuration
+from rushlight.cli.training.progress import Reporter
+from rushlight.cli.training.run import Interrupted, threads_for
+from rushlight.cli.training.trainer import seed_everything
+from rushlight.darknet.training.labels import DetectionData
+
+# These say where and how fast a run goes on, not what it computes: they may change on resuming.
+FREE_ON_RESUME = ("workers",)
+NETWORK, NAMES = "network.cfg", "classes.names"
+
+
+def detect_train(
+    options: dict[str, Any], out: str | None = None, resume: str | None = None
+) -> Path:
+    """Train a detector, or continue the run in folder `resume`; return the run folder.
+
+    `options` holds what was given on the command line, by the names of `Configuration`. The
+    folder has all that `rushlight detect` needs: network.cfg, best.weights, classes.names.
+    Raises CommandError with the one line to print.
+
+    Example:
+        >>> detect_train({"data": "BCCD", "size": "256x192"}, out="runs/cells")
+        PosixPath('runs/cells')
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if resume is not None:
+        run = Path(resume)
+        configuration = _resumed(run, given)
+    else:
+        configuration = Configuration(**given).completed()
+        network.cfg_text(configuration.cfg)  # a wrong name is told before a folder is made
+        run = Path(out) if out else _default_folder(configuration)
+        _create_folder(run)
+    reporter = make_reporter()
+    try:
+        _train_in(run, configuration, resume is not None, reporter)
+    except KeyboardInterrupt:
+        reporter.close()
+        raise Interrupted(_interruption(run)) from None
+    finally:
+        reporter.close()
+        _remove_if_empty(run)
+    return run
+
+
+def _interruption(run: Path) -> str:
+    if (run / LAST).exists():
+        return f"interrupted; continue with: rushlight detect-train --resume {run}"
+    return "interrupted before the first checkpoint; nothing was kept"
+
+
+def _remove_if_empty(run: Path) -> None:
+    try:
+        run.rmdir()
+    except OSError:  # it holds a run
+        pass
+
+
+def _resumed(run: Path, given: dict[str, Any]) -> Configuration:
+    content = read_run_configuration(run)
+    if content.get("command") != "detect-train":
+        raise CommandError(f"{run} is not a run of detect-train")
+    stored = content["options"]
+    try:
+        configuration = Configuration(**stored)
+        asked = asdict(Configuration(**{**stored, **given}).completed())
+    except TypeError:
+        raise CommandError(f"{run}/config.json was written by another version") from None
+    for name, value in asked.items():
+        if name in FREE_ON_RESUME:
+            setattr(configuration, name, value)
+        elif value != stored[name]:
+            option = "--" + name.replace("_", "-")
+            raise UsageProblem(
+                f"{option} {value} differs from the run's {stored[name]}: a resumed run keeps its "
+                "options, so that it ends as it would have without the interruption"
+            )
+    return configuration
+
+
+def _default_folder(configuration: Configuration) -> Path:
+    name = f"detect-{Path(configuration.data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder, count = Path("runs") / name, 1
+    while folder.exists():
+        count += 1
+        folder = Path("runs") / f"{name}-{count}"
+    return folder
+
+
+def _create_folder(run: Path) -> None:
+    if (run / "config.json").exists():
+        raise UsageProblem(
+            f"--out {run} already holds a run: continue it with --resume {run}, or choose another"
+        )
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"--out: {describe_os_error(error)}") from None
+
+
+def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: Reporter) -> None:
+    stored = run / NETWORK if resume else None
+    text = network.cfg_text(str(stored) if stored else configuration.cfg)
+    size = network.input_size(configuration, text)
+    data = load_data(configuration, size, reporter.note)
+    seed_everything(configuration.seed)
+    if stored is None:
+        text = network.adapted(text, configuration, data, size)
+    model = network.build(text, configuration, data)
+    trainer = DetectionTrainer(configuration, model, data, run, reporter)
+    if resume and (run / LAST).exists():
+        trainer.restore(load_checkpoint(run / LAST))
+    config = _describe(configuration, model, data)
+    if not resume:
+        write_text_atomically(run / NETWORK, text)
+        write_text_atomically(run / NAMES, "".join(f"{name}\n" for name in data.names))
+        write_json_atomically(run / "config.json", config)
+    reporter.note(_opening(config, trainer, run))
+    with threads_for(config["parameters"]):
+        trainer.train()
+    if trainer.results is None:  # resumed after the last epoch: only the report was missing
+        trainer.evaluate()
+    write_report(run, config, trainer, reporter)
+
+
+def _describe(configuration: Configuration, model: Any, data: DetectionData) -> dict[str, Any]:
+    return {
+        "rushlight": str(rushlight.__version__),
+        "command": "detect-train",
+        "options": asdict(configuration),
+        "classes": list(data.names),
+        "size": list(model.input_size),
+        "train_images": len(data.train),
+        "test_images": len(data.test),
+        "train_boxes": sum(len(picture.boxes) for picture in data.train),
+        "test_boxes": sum(len(picture.boxes) for picture in data.test),
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
+
+
+def _opening(config: dict[str, Any], trainer: DetectionTrainer, run: Path) -> str:
+    options, epochs = config["options"], config["options"]["epochs"]
+    if trainer.epoch >= epochs:
+        return f"{run}: all {epochs} epochs are done"
+    start = f"continuing after epoch {trainer.epoch}" if trainer.epoch else "training"
+    height, width = config["size"]
+    return (
+        f"{start}: {Path(options['cfg']).stem} ({config['parameters']:,} parameters, "
+        f"{width}x{height}) on {options['data']} ({config['train_images']:,} + "
+        f"{config['test_images']:,} pictures, {config['train_boxes']:,} + {config['test_boxes']:,} "
+        f"boxes, {len(config['classes'])} classes), {epochs} epochs -> {run}"
+    )
