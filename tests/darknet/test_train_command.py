@@ -238,8 +238,9 @@ def test_a_folder_of_no_known_format(tmp_path, capsys):
 def test_cfg_texts_keep_what_is_not_changed():
     text = "# top\n[net]\nwidth=8\n\n[convolutional]\nfilters=3\n[yolo]\n# c\nclasses=1\n"
     changed = network.with_values(
-        text, {"net": {"width": 16, "flip": 1}, "yolo": {"classes": 2}, "before yolo": {"filters": 21}}
-    )  # fmt: skip
+        text,
+        {"net": {"width": 16, "flip": 1}, "yolo": {"classes": 2}, "before yolo": {"filters": 21}},
+    )
     assert changed == (
         "# top\n[net]\nwidth=16\nflip=1\n\n[convolutional]\nfilters=21\n[yolo]\n# c\nclasses=2\n"
     )

@@ -229,19 +229,20 @@ def most_boxes(data: DetectionData, heads: list[Any], how: Augmentation) -> int:
 def policy_of(configuration: Configuration, model: Darknet, batches: int) -> LearningRatePolicy:
     """Return the cfg's learning rates, stretched to a run of so many batches."""
     net = dict(model.net_info)
-    if configuration.lr is not None:
-        net["learning_rate"] = str(configuration.lr)
     try:
+        if configuration.lr is not None:
+            share = configuration.lr / float(net.get("learning_rate", 0.001))
+            net["learning_rate"] = str(configuration.lr)
+            net["learning_rate_min"] = str(share * float(net.get("learning_rate_min", 0.00001)))
         planned = max(1, int(net.get("max_batches", batches)))
-        for name in ("steps",):
-            if name in net:
-                steps = [round(int(at) * batches / planned) for at in net[name].split(",")]
-                net[name] = ",".join(map(str, steps))
+        if "steps" in net:
+            steps = [round(int(at) * batches / planned) for at in net["steps"].split(",")]
+            net["steps"] = ",".join(map(str, steps))
         net["max_batches"] = str(batches)
         burn_in = min(int(net.get("burn_in", 0)), int(batches * BURN_IN_SHARE))
         net["burn_in"] = str(burn_in)
         return LearningRatePolicy.from_options(net)
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError) as error:
         raise CommandError(f"--cfg: [net] {error}") from None
 
 

@@ -79,7 +79,7 @@ def build_scheduler(name: str, optimizer: Any, total_steps: int, lr: float) -> A
 class EpochRequests:
     """The sampler of the loader: the batches of one epoch, in order."""
 
-    def __init__(self, batches: ShuffledBatches):
+    def __init__(self, batches: Any):
         self.batches, self.epoch = batches, 0
 
     def __iter__(self):
