@@ -78,6 +78,23 @@ PROGRAMS = {
         b = F.dropout(torch.ones(50), 0.5)
         show(a, b, torch.randn(20) + a.sum(), torch.rand(3))
     """,
+    "parameters that share one initial value": """
+        layer = nn.Linear(6, 6)
+        nn.init.zeros_(layer.bias)
+        import copy
+        net = nn.Sequential(layer, nn.Tanh(), copy.deepcopy(layer))
+        optimizer = torch.optim.RAdam(net.parameters(), lr=0.1)
+        net(torch.randn(3, 6)).square().sum().backward()
+        optimizer.step()
+        show(*net.parameters())
+    """,
+    "a write from the very memory it overwrites": """
+        x = torch.arange(10.0) * 2
+        x[1:] = x[:-1]
+        y = torch.arange(12.0).reshape(3, 4) + 1
+        y[:, 1:3].copy_(y[:, 0:2])
+        show(x, y)
+    """,
     "an index out of range": """
         table = torch.randn(5, 3)
         for index in (2, 7, 3):

@@ -61,11 +61,15 @@ def from_memory(b: Builder, dtype_name: str, value: Value) -> Lane:
     return Lane(value, DTYPES[dtype_name])
 
 
-def to_memory(b: Builder, lane: Lane) -> Value:
-    """A Lane as it is stored."""
+def to_memory(b: Builder, lane: Lane, exact=False) -> Value:
+    """A Lane as it is stored; `exact`: a 16-bit float is rounded already."""
     kind = vector(MEMORY[lane.dtype.name], lanes_of(lane.value.type))
     if lane.dtype.name == "bool":
         return b.cast(lane.value, kind)
+    if exact and lane.dtype.name == "bfloat16":
+        lanes = lanes_of(lane.value.type)
+        high = b.logical_shift_right(b.bitcast(lane.value, vector("i32", lanes)), 16)
+        return b.bitcast(b.cast(high, vector("i16", lanes)), kind)
     if lane.dtype.half:
         return round_half(b, lane.value, lane.dtype)
     return lane.value
@@ -101,7 +105,7 @@ def emit_body(b: Builder, target, body: Body, inputs: list) -> list:
             else:
                 given = [_operand(words, a, kind) for a in arguments]
             found = words.cast(words.lane(op.body(words, *given), kind), DTYPES[result])
-        if found.dtype.half:      # each op rounds its result, as the interpreter's does
+        if found.dtype.half and name != CAST:     # each op rounds its result, as in the interpreter
             rounded = round_half(b, found.value, found.dtype)
             found = Lane(b.cast(rounded, found.value.type), found.dtype)
         values.append(found)

@@ -30,6 +30,7 @@ from .llvm_types import (
     suffix,
     vector,
 )
+from .variable import Variable
 
 
 class Value:
@@ -120,27 +121,6 @@ class Value:
     def differs(self, other):
         """``!=`` as a value; true for NaN."""
         return self.b.compare("ne", self, other)
-
-
-class Variable:
-    """A mutable value: ``v.get()``, ``v.set(value)``."""
-
-    __slots__ = ("b", "type", "pointer")
-
-    def __init__(self, b, kind, pointer):
-        self.b, self.type, self.pointer = b, kind, pointer
-
-    def get(self) -> Value:
-        """The value now."""
-        return self.b.load(self.type, self.pointer)
-
-    def set(self, value) -> None:
-        """Replace the value."""
-        self.b.store(self.b.as_value(value, self.type), self.pointer)
-
-    def add(self, value) -> None:
-        """Add to the value."""
-        self.set(self.get() + value)
 
 
 class Module:
@@ -474,8 +454,19 @@ class Builder:
                                f"{natural_alignment(kind)}, {mask.type} {mask.ref}, "
                                f"{kind} {other.ref})")
 
+    def first_lanes(self, lanes, count) -> Value:
+        """The mask of the first `count` lanes (a Value or a Python number)."""
+        count = self.cast(self.as_value(count, "i64"), "i32")
+        mask = self.compare("lt", self.iota("i32", lanes), self.splat(count, lanes))
+        mask.number = count.number
+        return mask
+
     def masked_store(self, value, pointer, mask) -> None:
         """Store the lanes where `mask` holds."""
+        if mask.number == 1:
+            # LLVM 22 turns one lane of a truncated vector into a store of the wide element.
+            self.store(self.extract(value, 0), pointer)
+            return
         name = f"llvm.masked.store.{suffix(value.type)}.p0"
         self.module.declarations.setdefault(
             name, f"declare void @{name}({value.type}, ptr, i32, {mask.type})")

@@ -77,6 +77,8 @@ def describe(part, live, leaves) -> Graph:
     leaf_array = {}
     for k, item in enumerate(leaves):
         m = item.meta
+        if type(m) is tuple:
+            raise Unsuitable("a computed record of several outputs")
         if m.offset:        # a view computed earlier: its array begins where the view begins
             m = meta(m.dtype, m.shape, m.strides)
         leaf_array[id(item)] = Array(len(graph.buffers), m)

@@ -233,14 +233,15 @@ def _place(made: Blueprint, maker: _Maker) -> None:
     copies: dict[int, list] = {}       # stage -> copies (source, output) to make before it
     claimed: set[int] = set()
     for s, stage in enumerate(stages):
+        reads = [i.buffer for r in stage.records for i in r.inputs if isinstance(i, Array)]
         for buffer in stage.wanted:
             source = maker.shared.get(buffer)
             if source is None or stage.steps is None:
                 continue
             root = _root(made, source)
-            # The old value must die here, and its memory must be ours to overwrite.
+            # The old value must die here, be read once, and its memory be ours to overwrite.
             free = last.get(source, -1) <= s and source not in hosted and \
-                (source in made.roots or source not in claimed)
+                reads.count(source) == 1 and (source in made.roots or source not in claimed)
             if free and graph.buffers[source].meta.nbytes == graph.buffers[buffer].meta.nbytes \
                     and last.get(root, -1) <= s:
                 made.roots[buffer] = root

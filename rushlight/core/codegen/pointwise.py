@@ -148,7 +148,7 @@ def flat(module, target, body: Body, accesses: tuple, chunk: int) -> None:
             address = b.element(pointers[i], index, kind)
             inputs.append(from_memory(b, body.inputs[i], read(b, kind, lanes, address, mask)))
         for pointer, lane in zip(targets, emit_body(b, target, body, inputs)):
-            value = to_memory(b, wide.widen(lane))
+            value = to_memory(b, wide.widen(lane), exact=True)
             write(b, value, b.element(pointer, index, value.type), mask)
 
     begin = b.args[1] * chunk
@@ -158,15 +158,8 @@ def flat(module, target, body: Body, accesses: tuple, chunk: int) -> None:
         element(index, None)
     rest = end - whole
     with b.when(rest > 0):
-        element(whole, tail_mask(b, lanes, rest))
+        element(whole, b.first_lanes(lanes, rest))
     b.ret(0)
-
-
-def tail_mask(b, lanes, rest):
-    """The first `rest` lanes (a Value or a number)."""
-    kind = vector("i32", lanes)
-    rest = b.splat(b.cast(b.as_value(rest, "i64"), "i32"), lanes)
-    return b.compare("lt", b.iota("i32", lanes), b.as_value(rest, kind))
 
 
 def read(b, kind, lanes, address, mask):
@@ -231,7 +224,7 @@ def nested(module, target, body: Body, sizes: tuple, walks: tuple, outer: int) -
             inputs.append(from_memory(b, name, value))
         for j, lane in enumerate(emit_body(b, target, body, inputs)):
             i = number_of_inputs + j
-            value = to_memory(b, wide.widen(lane))
+            value = to_memory(b, wide.widen(lane), exact=True)
             step = walks[i][-1]
             if step == 1:
                 write(b, value, b.element(bases[i], index, kinds[i]), mask)
@@ -245,7 +238,7 @@ def nested(module, target, body: Body, sizes: tuple, walks: tuple, outer: int) -
                 element(bases, index, None)
         if sizes[-1] > whole:
             element(bases, b.constant("i64", whole),
-                    tail_mask(b, lanes, sizes[-1] - whole) if lanes > 1 else None)
+                    b.first_lanes(lanes, sizes[-1] - whole) if lanes > 1 else None)
 
     def loops(axis, bases):
         if axis == len(sizes) - 1:
