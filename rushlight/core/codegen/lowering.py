@@ -123,6 +123,8 @@ RULES: dict[str, Rule] = {}
 MODULES: tuple = (
     "convolution",
     "gemm",
+    "indexing",
+    "accumulating",
     "movement",
     "optimizer",
     "pooling",
