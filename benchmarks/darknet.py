@@ -6,7 +6,7 @@ Both run the network of a shipped cfg file with the same random weights, in one 
 turns, up to the raw maps of the heads; medians are printed. Batch normalisation is folded into the
 convolutions, as `rushlight detect` does; PyTorch runs twice, as the network is trained and folded
 too. The ratio is PyTorch's time by rushlight's: above 1 rushlight is faster. The results are
-compared before anything is timed.
+compared before anything is timed, and what rushlight compiles is waited for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import importlib.util
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import rushlight  # noqa: E402
+from benchmarks.measure import settle, take_turns  # noqa: E402
 from rushlight import darknet  # noqa: E402
 
 
@@ -143,19 +143,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=416)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--settle", type=float, default=60.0, help="seconds of warm-up at most")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     runners = make_runners(options.cfg, options.size, options.threads)
-    times: dict[str, list[float]] = {label: [] for label in runners}
-    for _ in range(2):
-        for run in runners.values():
-            run()
-    for _ in range(options.rounds):
-        for label, run in runners.items():
-            started = time.perf_counter()
-            run()
-            times[label].append((time.perf_counter() - started) * 1e3)
-    medians = {label: statistics.median(values) for label, values in times.items()}
+    estimates = {
+        label: settle(rushlight if label == "rushlight" else None, run, options.settle)
+        for label, run in runners.items()
+    }
+    turns = take_turns(runners, estimates, options.rounds)
+    medians = {label: statistics.median(times) * 1e3 for label, times in turns.items()}
     print(
         f"{options.cfg}, 1 x 3 x {options.size} x {options.size}, forward, {options.threads} "
         f"thread(s), medians of {options.rounds}"
