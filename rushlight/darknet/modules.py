@@ -22,10 +22,9 @@ class Activation(nn.Module):
     def __init__(self, name):
         super().__init__()
         self.name = name
-        self.function = _FUNCTIONS[name]
 
     def forward(self, input):
-        return self.function(input)
+        return _FUNCTIONS[self.name](input)
 
     def extra_repr(self):
         return self.name

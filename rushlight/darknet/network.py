@@ -12,7 +12,7 @@ from rushlight.darknet import sections
 from rushlight.darknet.cfg import Block, CfgError, UnsupportedInCfg, _nearest, _short, parse_cfg
 from rushlight.darknet.layers import Layer, Place, checked
 from rushlight.darknet.shipped import cfg_path, shipped_cfgs
-from rushlight.darknet.weights import load_weights, save_weights
+from rushlight.darknet.weights import WeightsHeader, load_weights, save_weights
 
 __all__ = ["Darknet", "create_modules", "plan_network", "read_blocks"]
 
@@ -158,6 +158,31 @@ class Darknet(nn.Module):
                 f"the heads have different numbers of classes: {sorted(classes)}", "classes"
             )
         self._last_use = self._find_last_uses()
+
+    def __getstate__(self):
+        """Plain containers for what only this package knows, so that whole models can be saved.
+
+        The layers hold functions that make modules; they are planned again from the sections.
+        """
+        state = self.__dict__.copy()
+        del state["layers"], state["net_info"]
+        state["blocks"] = [
+            (dict(block), block.line, dict(block.lines), block.file) for block in self.blocks
+        ]
+        state["header"] = None if self.header is None else tuple(self.header)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        blocks = []
+        for options, line, lines, file in state["blocks"]:
+            block = Block(options["type"], line, file)
+            block.update(options)
+            block.lines.update(lines)
+            blocks.append(block)
+        self.blocks, self.net_info = blocks, blocks[0]
+        self.layers = plan_network(blocks)
+        self.header = None if state["header"] is None else WeightsHeader(*state["header"])
 
     def _find_last_uses(self):
         """For each layer, the outputs that nobody needs once it has run."""

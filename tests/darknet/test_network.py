@@ -1,5 +1,8 @@
 """The shipped networks: their sizes as published, their shapes, and what forward gives."""
 
+import copy
+import pickle
+
 import pytest
 
 import rushlight as torch
@@ -110,3 +113,20 @@ def test_folding_changes_nothing_but_the_number_of_operations():
     assert torch.allclose(before, after, rtol=1e-3, atol=1e-3)
     with pytest.raises(RuntimeError, match="build it anew"):
         model.train()
+
+
+def test_whole_models_are_copied_and_saved(tmp_path):
+    model = darknet.Darknet("yolov4-tiny").eval()
+    model.header = darknet.WeightsHeader(seen=64)
+    pictures = torch.rand(1, 3, 64, 64)
+    expected = model(pictures)
+    torch.save(model, tmp_path / "model.pt")
+    for other in (
+        copy.deepcopy(model),
+        pickle.loads(pickle.dumps(model)),
+        torch.load(tmp_path / "model.pt", weights_only=False),
+    ):
+        assert torch.equal(other(pictures), expected)
+        assert other.header == model.header and other.blocks == model.blocks
+        assert other.layers[5].block.line == model.layers[5].block.line > 0
+        assert other.net_info.integer("width", 0) == 416
