@@ -27,10 +27,12 @@ SETTLE_LIMIT = 60.0     # seconds within which a step must have become steady
 def settle(torch: Any, step: Callable[[], Any], limit: float = SETTLE_LIMIT) -> float:
     """Run `step` until it gets no faster, and return seconds a step.
 
-    rushlight compiles in the background: where it says when it has finished, that is waited for;
-    a short sleep after each step leaves it a core.
+    rushlight compiles in the background, from the second time it sees a plan: after each step its
+    compiler is waited for.
     """
-    wait = getattr(getattr(torch, "compiler", None), "wait_for_compilation", None)
+    wait = None
+    if torch.__name__ == "rushlight":
+        from rushlight.core.runtime.compiler import wait
     started, best, since = time.perf_counter(), float("inf"), 0
     while since < 5 and time.perf_counter() - started < limit:
         begun = time.perf_counter()
@@ -38,8 +40,6 @@ def settle(torch: Any, step: Callable[[], Any], limit: float = SETTLE_LIMIT) -> 
         seconds = time.perf_counter() - begun
         if wait is not None:
             wait()
-        elif seconds < 0.1:
-            time.sleep(0.01)
         since = 0 if seconds < 0.95 * best else since + 1
         best = min(best, seconds)
     return best

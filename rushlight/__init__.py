@@ -85,7 +85,7 @@ _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage":
                "set_printoptions": "core.tensor.printing", "GradScaler": "amp",
                "bilinear": "nn.functional", "pairwise_distance": "nn.functional",
                "cosine_similarity": "nn.functional", "vmap": "func",
-               "autocast": "amp", **dict.fromkeys((
+               "explain": "_explain", "autocast": "amp", **dict.fromkeys((
                    "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype",
                    "get_autocast_gpu_dtype", "is_autocast_cache_enabled",
                    "is_autocast_cpu_enabled",

@@ -1,13 +1,13 @@
-"""The `rushlight` program: train, predict, run, doctor.
+"""The `rushlight` program: train, predict, run, explain, doctor.
 
-`doctor` and `run` need nothing but the core; the other commands need `rushlight[cli]`.
+`doctor`, `run` and `explain` need nothing but the core; the others need `rushlight[cli]`.
 """
 
 from __future__ import annotations
 
 import sys
 
-PLAIN_COMMANDS = ("doctor", "run")
+PLAIN_COMMANDS = ("doctor", "explain", "run")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(
             f"rushlight: {error.name} is missing: pip install 'rushlight[cli]' "
-            "(only `rushlight doctor` and `rushlight run` work without it)",
+            "(only `rushlight doctor`, `run` and `explain` work without it)",
             file=sys.stderr,
         )
         return 1
@@ -39,6 +39,10 @@ def _plain(command: str, arguments: list[str]) -> int:
         from rushlight.compat.runner import main as run_program
 
         return run_program(arguments)
+    if command == "explain":
+        from rushlight.cli.explain import main as explain_program
+
+        return explain_program(arguments)
     from rushlight.cli.doctor import main as examine_machine
 
     return examine_machine(arguments)

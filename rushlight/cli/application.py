@@ -240,6 +240,11 @@ def doctor() -> None:
     """Describe this machine: Python, CPU, memory, libraries, devices."""
 
 
+@application.command(add_help_option=False)
+def explain() -> None:
+    """Run a program and report its plans, kernels and speed: explain SCRIPT [ARGS]."""
+
+
 @application.command(name="run", add_help_option=False)
 def run_program() -> None:
     """Run a PyTorch program on rushlight: run SCRIPT [ARGS], run -m MODULE, run -c CODE."""

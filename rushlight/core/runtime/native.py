@@ -212,8 +212,8 @@ class NativePlan:
 
     def groups(self, part) -> list:
         """(name, positions of its records) of each stage, as `run` times them."""
-        return [("+".join(r.op.name for r in stage.records), tuple(r.index for r in stage.records))
-                for stage in self.blueprint.stages]
+        return [(name, tuple(record.index for record in stage.records))
+                for name, stage in zip(self.names, self.blueprint.stages)]
 
     # running
     def run(self, leaves, scalars, seconds=None) -> list:

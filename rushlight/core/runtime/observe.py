@@ -5,7 +5,6 @@ list. An observer is told, in the thread that runs the plan:
 
 ===================================  ============================================================
 ``plan_run(record, run)``            a plan has run: why, in which tier, seconds in all and by step
-``plan_compiled(key, seconds, ...)`` native code for a plan is ready (from a background thread)
 ===================================  ============================================================
 
 A `PlanRecord` describes a plan once: its trace as text, the structural key, and one `StepRecord`
@@ -20,6 +19,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
+from ..base.shapes import Meta
 from ..trace.value import Value
 from ..trace.walk import text
 from .work import bytes_of, flops_of, is_free
@@ -34,12 +34,9 @@ class Observer:
     def plan_run(self, record, run) -> None:
         """A plan has run to its end (`PlanRun`)."""
 
-    def plan_compiled(self, key, seconds, kernels, cached) -> None:
-        """Native code of a plan is ready: `kernels` of them, `cached` not compiled but loaded."""
-
 
 class StepRecord:
-    """One timed step: `name`, `operations` it computes, `shape` of the result, `flops`, `bytes`."""
+    """One timed step: `name`, `operations`, `shape` of its largest result, `flops`, `bytes`."""
 
     __slots__ = ("name", "operations", "shape", "flops", "bytes")
 
@@ -49,14 +46,22 @@ class StepRecord:
 
 
 class PlanRecord:
-    """A plan as observers see it. `names` and `metas`: of each record of its trace, in order."""
+    """A plan as observers see it.
 
-    __slots__ = ("key", "names", "metas", "outputs", "text", "tier", "steps", "plan")
+    names, params, metas, live, operands: of each record of its trace, in order; an operand is its
+    Meta, the type of a Python number, or None. `outputs` counts the live ones.
+    """
+
+    __slots__ = ("key", "names", "params", "metas", "live", "operands", "outputs", "text", "tier",
+                 "steps", "plan")
 
     def __init__(self, key, part, live):
         self.key = key
         self.names = [value.op.name for value in part]
+        self.params = [value.params for value in part]
         self.metas = [value.meta for value in part]
+        self.live = tuple(live)
+        self.operands = [_operands(value) for value in part]
         self.outputs = sum(live)
         self.text = text(part, live)
         self.plan: Any = None
@@ -110,10 +115,9 @@ def begin(key, plan, part, live, known, why) -> PlanRun:
     return PlanRun(record, why, known)
 
 
-def compiled(key, seconds, kernels, cached=0) -> None:
-    """Native code of the plan with this key is ready."""
-    for observer in list(OBSERVERS):
-        observer.plan_compiled(key, seconds, kernels, cached)
+def _operands(value):
+    return [item.meta if type(item) is Value else None if item is None else type(item)
+            for item in value.inputs]
 
 
 def _step(name, members, part, live):
@@ -128,16 +132,19 @@ def _step(name, members, part, live):
     flops, entering, leaving = 0, {}, 0
     for index in members:
         value = part[index]
-        operands = [item.meta if type(item) is Value else None if item is None else type(item)
-                    for item in value.inputs]
-        flops += flops_of(value.op, operands, value.params or (), value.meta)
+        flops += flops_of(value.op, _operands(value), value.params or (), value.meta)
         for item in value.inputs:
             foreign = type(item) is Value and (item.array is not None or item.mark not in inside)
             if foreign and not is_free(value.op):
                 entering[id(item)] = bytes_of(item.meta)
         if index in used_outside and not is_free(value.op):
             leaving += bytes_of(value.meta)
-    last = part[members[-1]].meta
-    shape = ", ".join(map(repr, last)) if type(last) is tuple else repr(last)
-    return StepRecord(name, tuple(part[index].op.name for index in members), shape, flops,
-                      sum(entering.values()) + leaving)
+    metas = [m for index in members for m in _several(part[index].meta)]
+    made = [m for index in sorted(used_outside) for m in _several(part[index].meta)] or metas
+    return StepRecord(name, tuple(part[index].op.name for index in members
+                                  if part[index].op.name != "item_of"),
+                      repr(max(made, key=bytes_of)), flops, sum(entering.values()) + leaving)
+
+
+def _several(meta):
+    return [m for m in meta if type(m) is Meta] if type(meta) is tuple else [meta]
