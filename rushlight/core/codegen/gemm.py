@@ -40,11 +40,11 @@ def _lower(low, found) -> bool:
 TASK = 400_000      # products in a task: some 10 us
 
 
-def strategy(low, problem: Problem, arguments: list) -> None:
+def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
     """Append the steps of the strategy that suits the shape."""
     work = problem.m * problem.n * problem.k
     parts = max(1, min(64, cost_of(problem) // TASK))
-    if problem.batch == 1:
+    if not pieces and problem.batch == 1:
         pieces = pieces_of(problem)
         if pieces > 1:
             in_pieces(low, problem, arguments, pieces)
@@ -93,13 +93,13 @@ def in_pieces(low, problem: Problem, arguments: list, pieces: int) -> None:
     plane = problem.m * problem.n * problem.itemsize
     slot = low.temporary(pieces * plane)
     a, b = arguments[:2]
-    strategy(low, problem.partial(whole, size), [a, b, ("slot", slot)])
+    strategy(low, problem.partial(whole, size), [a, b, ("slot", slot)], 1)
     if rest:
         def onward(operand, stride):
             skipped = operand.meta.offset + whole * size * stride
             return ("slot", operand.slot, skipped * operand.meta.dtype.itemsize)
         strategy(low, problem.partial(1, rest), [onward(a, problem.a[2]), onward(b, problem.b[1]),
-                                                 ("slot", slot, whole * plane)])
+                                                 ("slot", slot, whole * plane)], 1)
     low.step("gemm_combine.combine", (problem, pieces), [*arguments, ("slot", slot)],
              tasks_of(problem))
 
@@ -119,20 +119,30 @@ def engine_of(problem: Problem) -> str:
 def large(low, problem: Problem, arguments: list) -> None:
     """Packed panels."""
     engine = engine_of(problem)
-    deepest = 768 if engine == "packed" else 1024
-    depth = problem.k
-    if depth > deepest:
-        parts = -(-depth // deepest)
-        depth = -(-depth // (parts * 32)) * 32
-    blocks = -(-problem.k // depth)
-    if blocks > 1 and (engine == "tiles" or not problem.plain):
+    depth = depth_of(problem, engine)
+    arguments = list(arguments)
+    if problem.k > depth and (engine == "tiles" or not problem.plain):
         size = problem.batch * problem.m * problem.n * problem.itemsize
         arguments.append(("slot", low.temporary(
             scratch_bytes(problem) if engine == "tiles" else size)))
-    column_blocks = -(-problem.n // 256)
-    row_blocks = min(2, -(-problem.m // 64))
+    row_blocks, column_blocks = blocks_of(problem)
     low.step(f"gemm_{engine}.{engine}", (problem, row_blocks, column_blocks, depth), arguments,
              problem.batch * row_blocks * column_blocks)
+
+
+def depth_of(problem: Problem, engine: str) -> int:
+    """k in a block: a stripe of B's panels should fill a part of the second level cache."""
+    deepest = 2048 // problem.itemsize if engine == "packed" else 1024
+    if problem.k <= deepest * 5 // 4:
+        return problem.k
+    parts = -(-problem.k // deepest)
+    return -(-problem.k // (parts * 32)) * 32
+
+
+def blocks_of(problem: Problem) -> tuple[int, int]:
+    """(row blocks, column blocks) of C: stripes of B are packed once for each row block."""
+    columns = -(-problem.n // 256)
+    return max(1, min(-(-problem.m // 64), 4 // (columns * problem.batch))), columns
 
 
 @lowers("mm", epilogue=True)

@@ -29,71 +29,80 @@ def transpose(b: Builder, rows: list) -> list:
     return rows
 
 
-def pack_columns(b: Builder, source: Source, panel: Value, count, present: int, lanes: int,
-                 compute: str) -> None:
-    """`count` rows of `present` columns of `source` (k, j) to a panel of whole vectors."""
+def pack_columns(b: Builder, source: Source, panels: Value, size: int, tiles, count, present: int,
+                 lanes: int, compute: str) -> None:
+    """`count` rows of `tiles` x `present` columns of `source` (k, j) to panels of `size` elements.
+
+    The panels' rows are whole vectors. A row of `source` is read in one run over the tiles.
+    """
     vectors = -(-present // lanes)
     width = vectors * lanes
-    kind = compute
     aligned = lanes * natural_alignment(compute)
+    count = b.as_value(count, "i64")
 
-    def place(k, column):
-        return b.element(panel, b.as_value(k, "i64") * width + column, kind)
+    def place(t, k, column):
+        return b.element(panels, t * size + k * width + column, compute)
     if source.second == 1:
-        with b.loop(0, count, unroll=False) as k:
+        with b.loop(0, count, unroll=False) as k, b.loop(0, tiles, unroll=False) as t:
             for v in range(vectors):
                 mask = lanes_mask(b, lanes, present - v * lanes)
-                row = load_row(b, source, source.at(k, v * lanes), lanes, compute, mask)
-                b.store(row, place(k, v * lanes), aligned)
+                row = load_row(b, source, source.at(k, t * present + v * lanes), lanes, compute,
+                               mask)
+                b.store(row, place(t, k, v * lanes), aligned)
         return
-    begin = 0
-    if source.first == 1:      # k is consecutive: squares are transposed in registers
-        count = b.as_value(count, "i64")
-        begin = count - count % lanes
-        for v in range(vectors):
-            with b.loop(0, begin, lanes, unroll=False) as k:
+    whole = count - count % lanes if source.first == 1 else b.constant("i64", 0)
+    with b.loop(0, tiles, unroll=False) as t:
+        if source.first == 1:      # k is consecutive: squares are transposed in registers
+            with b.loop(0, vectors, unroll=False) as v, \
+                    b.loop(0, whole, lanes, unroll=False) as k:
+                first = source.at(k, t * present + v * lanes)
                 rows = []
                 for r in range(lanes):
-                    column = min(v * lanes + r, present - 1)     # padding repeats the last
-                    rows.append(load_row(b, source, source.at(k, column), lanes, compute))
+                    at = b.as_value(r, "i64")
+                    if present % lanes:
+                        at = b.minimum(at, present - 1 - v * lanes)     # padding repeats the last
+                    at = b.element(first, at * source.second, source.kind)
+                    rows.append(load_row(b, source, at, lanes, compute))
                 for r, row in enumerate(transpose(b, rows)):
-                    b.store(row, place(k + r, v * lanes), aligned)
-    with b.loop(begin, count, unroll=False) as k:
-        with b.loop(0, width, unroll=False) as column:
+                    b.store(row, place(t, k + r, v * lanes), aligned)
+        with b.loop(whole, count, unroll=False) as k, b.loop(0, width, unroll=False) as column:
             inside = b.minimum(column, present - 1)
-            b.store(load_one(b, source, source.at(k, inside), compute), place(k, column))
+            b.store(load_one(b, source, source.at(k, t * present + inside), compute),
+                    place(t, k, column))
 
 
 def panel_strides(source_strides, rows: int, depth: int, lanes: int, itemsize: int) -> tuple:
     """(row stride, k stride, elements) of a panel of A of at most `rows` x `depth`."""
     if source_strides[0] == 1 and source_strides[1] != 1:
         width = -(-rows // lanes) * lanes
-        return 1, width, width * depth
+        return 1, width, width * (depth + 1)       # panels fall into different cache sets
     line = 64 // itemsize
     stride = -(-depth // line) * line
     stride += line if (stride // line) % 2 == 0 else 0    # rows fall into different cache sets
     return stride, 1, stride * rows
 
 
-def pack_rows(b: Builder, source: Source, panel: Value, strides, rows: int, count, lanes: int,
-              compute: str) -> None:
-    """`rows` rows of `count` elements of `source` (i, k) to a panel with `strides`."""
+def pack_rows(b: Builder, source: Source, panels: Value, strides, size: int, rows: int, tiles,
+              count, lanes: int, compute: str) -> None:
+    """`tiles` x `rows` rows of `count` elements of `source` (i, k) to panels of `size` elements."""
     aligned = lanes * natural_alignment(compute)
     if strides[0] == 1:
-        with b.loop(0, count, unroll=False) as k:
+        with b.loop(0, count, unroll=False) as k, b.loop(0, tiles, unroll=False) as t:
             for begin in range(0, rows, lanes):
                 mask = lanes_mask(b, lanes, rows - begin)
-                row = load_row(b, source, source.at(begin, k), lanes, compute, mask)
-                b.store(row, b.element(panel, k * strides[1] + begin, compute), aligned)
+                row = load_row(b, source, source.at(t * rows + begin, k), lanes, compute, mask)
+                into = b.element(panels, t * size + k * strides[1] + begin, compute)
+                b.store(row, into, aligned)
         return
-    with b.loop(0, rows, unroll=False) as r:
+    with b.loop(0, tiles, unroll=False) as t, b.loop(0, rows, unroll=False) as r:
         begin = 0
-        into = b.element(panel, r * strides[0], compute)
+        into = b.element(panels, t * size + r * strides[0], compute)
+        i = t * rows + r
         if source.second == 1:
             count = b.as_value(count, "i64")
             begin = count - count % lanes
             with b.loop(0, begin, lanes, unroll=False) as k:
-                row = load_row(b, source, source.at(r, k), lanes, compute)
+                row = load_row(b, source, source.at(i, k), lanes, compute)
                 b.store(row, b.element(into, k, compute), aligned)
         with b.loop(begin, count, unroll=False) as k:
-            b.store(load_one(b, source, source.at(r, k), compute), b.element(into, k, compute))
+            b.store(load_one(b, source, source.at(i, k), compute), b.element(into, k, compute))

@@ -26,6 +26,8 @@ from .gemm_tile import (
     register_tile,
 )
 
+GROUP = 4       # row tiles that are packed together: long runs of memory, and B's panel is reused
+
 
 class Place(NamedTuple):
     """A register tile of C: its matrix, its first element, its number by row and by column."""
@@ -57,9 +59,7 @@ class Blocks:
 def packed(module, target, problem: Problem, row_blocks: int, column_blocks: int, depth: int):
     """The kernel; tasks: batch * row_blocks * column_blocks. Arguments: the problem's, scratch."""
     blocks = Blocks(target, problem, row_blocks, column_blocks, depth)
-    b = module.kernel()
-    Packed(b, target, problem, blocks).write()
-    return b
+    Packed(module.kernel(), target, problem, blocks).write()
 
 
 class Packed:
@@ -80,12 +80,14 @@ class Packed:
     def panels(self) -> None:
         """Room for a task's panels: `panel_b`, `panel_size` elements of `panel_kind` a tile."""
         blocks = self.blocks
-        self.panel_kind, self.panel_size = self.compute, blocks.width * blocks.depth
+        # A line or two more, so that panels fall into different cache sets.
+        self.panel_kind, self.panel_size = self.compute, blocks.width * (blocks.depth + 1)
         tiles = -(-blocks.column_tiles // blocks.column_blocks)
         self.panel_b = self.b.stack(self.panel_kind, tiles * self.panel_size)
         self.panel_strides = panel_strides(self.problem.a[1:], blocks.rows, blocks.depth,
                                            blocks.lanes, self.problem.itemsize)
-        self.panel_a = self.b.stack(self.compute, self.panel_strides[2])
+        self.panel_a_size = self.panel_strides[2]
+        self.panel_a = self.b.stack(self.compute, GROUP * self.panel_a_size)
 
     def write(self) -> None:
         """The loop over tasks."""
@@ -123,45 +125,50 @@ class Packed:
             return b.element(self.panel_b, (column - column_begin) * self.panel_size,
                              self.panel_kind)
 
-        def pack(column, present):
-            self.pack_b(self.source("b", batch, begin, column * blocks.width), panel_of(column),
-                        count, present)
-        with b.loop(column_begin, full_end, unroll=False) as column:
-            pack(column, blocks.width)
+        if blocks.full_columns:
+            self.pack_b(self.source("b", batch, begin, column_begin * blocks.width), self.panel_b,
+                        full_end - column_begin, count, blocks.width)
         if blocks.edge:
             with b.when(column_end > blocks.full_columns):
-                pack(edge_column, blocks.edge)
+                self.pack_b(self.source("b", batch, begin, edge_column * blocks.width),
+                            panel_of(edge_column), b.constant("i64", 1), count, blocks.edge)
         for rows, start, stop in ((blocks.rows, 0, blocks.longer),
                                   (blocks.rows - 1, blocks.longer, blocks.row_tiles)):
             if stop == start:
                 continue
-            with b.loop(b.maximum(row_begin, start), b.minimum(row_end, stop),
-                        unroll=False) as t:
-                i = t * rows + start * (blocks.rows - rows)
-                self.pack_a(self.source("a", batch, i, begin), rows, count)
+            row_stop = b.minimum(row_end, stop)
+            with b.loop(b.maximum(row_begin, start), row_stop, GROUP, unroll=False) as group:
+                tiles = b.minimum(row_stop - group, GROUP)
+                i = group * rows + start * (blocks.rows - rows)
+                self.pack_a(self.source("a", batch, i, begin), rows, tiles, count)
 
-                def tile(column, present, rows=rows, i=i, t=t):
-                    self.tile(rows, present, Place(batch, i, column * blocks.width, t, column),
-                              panel_of(column), count, first, last)
+                def tile(column, present, rows=rows, i=i, group=group, tiles=tiles):
+                    with b.loop(0, tiles, unroll=False) as t:
+                        place = Place(batch, i + t * rows, column * blocks.width, group + t,
+                                      column)
+                        panel_a = b.element(self.panel_a, t * self.panel_a_size, self.panel_kind)
+                        self.tile(rows, present, place, panel_a, panel_of(column), count, first,
+                                  last)
                 with b.loop(column_begin, full_end, unroll=False) as column:
                     tile(column, blocks.width)
                 if blocks.edge:
                     with b.when(column_end > blocks.full_columns):
                         tile(edge_column, blocks.edge)
 
-    def pack_b(self, source, panel, count, present) -> None:
-        """Columns of B to a panel."""
-        pack_columns(self.b, source, panel, count, present, self.blocks.lanes, self.compute)
+    def pack_b(self, source, panels, tiles, count, present) -> None:
+        """Columns of B to panels, one for each tile."""
+        pack_columns(self.b, source, panels, self.panel_size, tiles, count, present,
+                     self.blocks.lanes, self.compute)
 
-    def pack_a(self, source, rows, count) -> None:
-        """A tile's rows of A to the panel."""
-        pack_rows(self.b, source, self.panel_a, self.panel_strides, rows, count,
-                  self.blocks.lanes, self.compute)
+    def pack_a(self, source, rows, tiles, count) -> None:
+        """A group of tiles' rows of A to panels."""
+        pack_rows(self.b, source, self.panel_a, self.panel_strides, self.panel_a_size, rows, tiles,
+                  count, self.blocks.lanes, self.compute)
 
-    def add_products(self, tile: Tile, panel, count) -> None:
+    def add_products(self, tile: Tile, panel_a, panel, count) -> None:
         """All products of the panels."""
         width = len(tile.masks) * self.blocks.lanes
-        tile.add_products(Source(self.panel_a, self.compute, *self.panel_strides[:2]),
+        tile.add_products(Source(panel_a, self.compute, *self.panel_strides[:2]),
                           Source(panel, self.compute, width, 1), count, packed=True)
 
     def kept(self, place: Place) -> tuple:
@@ -170,14 +177,14 @@ class Packed:
         batch = b.as_value(place.batch, "i64")
         if self.stored:
             strides = problem.outs[0]
-            at = batch * strides[0] + place.i * strides[1] + place.j
+            at = batch * strides[0] + place.i * strides[1] + place.j * strides[2]
             return b.element(self.pointers["out0"], at, self.compute), strides[1]
         if blocks.depth_blocks > 1:
             at = (batch * problem.m + place.i) * problem.n + place.j
             return b.element(self.pointers["scratch"], at, self.compute), problem.n
         return self.buffer, blocks.width
 
-    def tile(self, rows, present, place: Place, panel, count, first, last) -> None:
+    def tile(self, rows, present, place: Place, panel_a, panel, count, first, last) -> None:
         """One register tile: sum, keep or finish."""
         b, lanes = self.b, self.blocks.lanes
         masks = [lanes_mask(b, lanes, present - v) for v in range(0, present, lanes)]
@@ -186,7 +193,7 @@ class Packed:
         if first is not None:
             with b.unless(first):
                 tile.load(kept, stride)
-        self.add_products(tile, panel, count)
+        self.add_products(tile, panel_a, panel, count)
         tile.store(kept, stride)
         if not self.stored:
             self.finish_rows(rows, masks, place, kept, stride, last)

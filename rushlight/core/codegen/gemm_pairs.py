@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .emit import Builder, Value
 from .gemm_pack import transpose
-from .gemm_packed import Blocks, Packed
+from .gemm_packed import GROUP, Blocks, Packed
 from .gemm_problem import Problem
 from .gemm_tile import Source, Tile, lanes_mask
 from .llvm_types import vector
@@ -145,19 +145,27 @@ class Pairs(Packed):
         lines = depth // BLOCK
         self.row_stride = (lines + 1 - lines % 2) * LANES     # rows fall into different sets
         rows = -(-blocks.rows // LANES) * LANES
-        self.panel_a = b.stack("i32", rows * self.row_stride)
+        self.panel_a_size = rows * self.row_stride
+        self.panel_a = b.stack("i32", GROUP * self.panel_a_size)
         self.writer = PanelWriter(b, self.problem.k % BLOCK)
 
-    def pack_b(self, source, panel, count, present) -> None:
-        """Columns of B to a panel."""
-        self.writer.pack_columns(source._replace(kind="i16"), panel, count, present)
+    def pack_b(self, source, panels, tiles, count, present) -> None:
+        """Columns of B to panels."""
+        b = self.b
+        source = source._replace(kind="i16")
+        with b.loop(0, tiles, unroll=False) as t:
+            self.writer.pack_columns(source._replace(pointer=source.at(0, t * present)),
+                                     b.element(panels, t * self.panel_size, "i32"), count, present)
 
-    def pack_a(self, source, rows, count) -> None:
-        """A tile's rows of A to the panel."""
-        self.writer.pack_rows(source._replace(kind="i16"), self.panel_a, self.row_stride, rows,
-                              count)
+    def pack_a(self, source, rows, tiles, count) -> None:
+        """A group of tiles' rows of A to panels."""
+        source = source._replace(kind="i16")
+        with self.b.loop(0, tiles, unroll=False) as t:
+            panel = self.b.element(self.panel_a, t * self.panel_a_size, "i32")
+            self.writer.pack_rows(source._replace(pointer=source.at(t * rows, 0)), panel,
+                                  self.row_stride, rows, count)
 
-    def add_products(self, tile: Tile, panel, count) -> None:
+    def add_products(self, tile: Tile, panel_a, panel, count) -> None:
         """A word of A times vectors of words of B, for each pair of k."""
         b, wide = self.b, vector("bfloat", BLOCK)
         sums = vector("float", LANES)
@@ -167,7 +175,7 @@ class Pairs(Packed):
             columns = [b.load(wide, b.element(panel, p * width + v * LANES, "i32"), 64)
                        for v in range(len(tile.masks))]
             for r in range(tile.rows):
-                one = b.load("i32", b.element(self.panel_a, p + r * self.row_stride, "i32"))
+                one = b.load("i32", b.element(panel_a, p + r * self.row_stride, "i32"))
                 one = b.bitcast(b.splat(one, LANES), wide)
                 for v, column in enumerate(columns):
                     total = tile.sums[r][v]
@@ -177,6 +185,5 @@ class Pairs(Packed):
 
 def pairs(module, target, problem: Problem, row_blocks: int, column_blocks: int, depth: int):
     """The kernel, as `gemm_packed.packed`; `depth` is a multiple of 32, or all of k."""
-    b = module.kernel()
-    Pairs(b, target, problem,
-          Blocks(target, problem, row_blocks, column_blocks, depth, Pairs.most_rows)).write()
+    blocks = Blocks(target, problem, row_blocks, column_blocks, depth, Pairs.most_rows)
+    Pairs(module.kernel(), target, problem, blocks).write()

@@ -73,7 +73,7 @@ class Tiles(Pairs):
         return b.element(self.pointers["scratch"], number * (ROWS * blocks.width),
                          self.compute), blocks.width
 
-    def tile(self, rows, present, place: Place, panel, count, first, last) -> None:
+    def tile(self, rows, present, place: Place, panel_a, panel, count, first, last) -> None:
         """Up to 2 x 2 tiles of C."""
         b = self.b
         columns, groups = -(-present // LANES), -(-rows // LANES)
@@ -91,7 +91,7 @@ class Tiles(Pairs):
         padded = b.as_value(count, "i64") + (BLOCK - 1)
         with b.loop(0, padded // BLOCK, unroll=False) as k:
             for r in range(groups):
-                at = b.element(self.panel_a, k * LANES + r * LANES * self.row_stride, "i32")
+                at = b.element(panel_a, k * LANES + r * LANES * self.row_stride, "i32")
                 self.instruction("tileloadd64", 4 + r, at, step_a)
             for c in range(columns):
                 at = b.element(panel, k * (LANES * columns * LANES) + c * LANES, "i32")
@@ -106,9 +106,8 @@ class Tiles(Pairs):
 
 def tiles(module, target, problem: Problem, row_blocks: int, column_blocks: int, depth: int):
     """The kernel, as `gemm_pairs.pairs`."""
-    b = module.kernel()
-    Tiles(b, target, problem,
-          Blocks(target, problem, row_blocks, column_blocks, depth, ROWS)).write()
+    blocks = Blocks(target, problem, row_blocks, column_blocks, depth, ROWS)
+    Tiles(module.kernel(), target, problem, blocks).write()
 
 
 def scratch_bytes(problem: Problem) -> int:
