@@ -101,3 +101,20 @@ def test_batch_variance_is_right_far_from_zero():
     np.testing.assert_allclose(rstd, 1 / exact.std((0, 2, 3)), 5e-6)
     np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), 1e-7)
     np.testing.assert_allclose(unbiased, exact.var((0, 2, 3), ddof=1), 5e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_group_norm_and_its_gradient(dtype):
+    generator = np.random.default_rng(0)
+    for shape, groups in (((4, 6), 3), ((2, 6, 7), 2), ((3, 8, 9, 9), 4), ((1, 4, 40, 40), 4),
+                          ((2, 3, 1, 5), 1), ((5, 6, 2, 2), 6)):
+        x, g = _numbers(generator, shape, dtype), _numbers(generator, shape, dtype)
+        kind = "float32" if dtype == "float16" and len(shape) == 4 else dtype
+        for affine in (True, False):
+            weight, bias = ((_numbers(generator, shape[1:2], kind) for _ in range(2)) if affine
+                            else (None, None))
+            _, mean, rstd = _both("native_group_norm", [x, weight, bias], (groups, 1e-5), dtype)
+            mean_g, rstd_g = (_numbers(generator, mean.shape, mean.dtype) for _ in range(2))
+            for extra in ([mean_g, rstd_g], [mean_g * 0, rstd_g * 0]):
+                _both("native_group_norm_backward", [g, *extra, x, mean, rstd, weight], (groups,),
+                      dtype)

@@ -132,6 +132,7 @@ MODULES: tuple = (
     "rows_loss",
     "rows_norm",
     "batch_norm",
+    "group_norm",
     "rows_softmax",
 )
 
