@@ -129,6 +129,7 @@ MODULES: tuple = (
     "optimizer",
     "pooling",
     "pooling_average",
+    "resampling",
     "rows_loss",
     "rows_norm",
     "batch_norm",
