@@ -62,3 +62,22 @@ def test_large_numbers_do_not_overflow():
     x = np.array([[1e4, 1e4 - 1, -1e4], [3e38, -3e38, 0]], np.float32)
     _agree("softmax", [x], 1, "float32")
     _agree("log_softmax", [x], 1, "float32")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_logsumexp_agrees(dtype):
+    rtol, atol = TOLERANCE[dtype]
+    for shape, dims in (((), ()), ((7,), (0,)), ((3, 40), (1,)), ((3, 40), (0,)), ((3, 40), (0, 1)),
+                        ((2, 3, 5, 30), (1, 2)), ((2, 3, 70), (0,)), ((4, 130), (1,))):
+        x, = _arrays(shape, dtype, 1)
+        if x.ndim:
+            x.reshape(-1)[0], x.reshape(-1)[-1] = -np.inf, np.inf
+        for keepdim in (False, True):
+            found, = native("logsumexp", [x], (dims, keepdim))
+            wanted, = interpreted("logsumexp", [x], (dims, keepdim))
+            assert found.shape == wanted.shape and found.dtype == wanted.dtype
+            np.testing.assert_allclose(found, wanted, rtol, atol)
+    for fill in (np.nan, -np.inf):
+        x = np.full((3, 20), fill, dtype)
+        np.testing.assert_array_equal(native("logsumexp", [x], ((1,), False))[0],
+                                      np.full(3, fill, dtype))

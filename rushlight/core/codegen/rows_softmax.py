@@ -1,4 +1,4 @@
-"""softmax and log-softmax along an axis, and their adjoints.
+"""softmax, log-softmax and logsumexp along an axis, and the adjoints of the first two.
 
 Two forms. `row`: the axis is the last one; each row is swept by vectors (maximum; exponential and
 sum; scaling) while it is in the first-level cache. `column`: what follows the axis is contiguous;
@@ -39,6 +39,13 @@ def lower_softmax(low):
         return None
     arrays = [dense(low, operand) for operand in low.inputs]
     result = Result(low, low.outputs[0])
+    _sweep(low, dtype, (before, length, after), arrays, result)
+    return None
+
+
+def _sweep(low, dtype, lines, arrays, result):
+    """Append the kernel over rows or columns."""
+    before, length, after = lines
     most = compute_lanes(dtype)
     if after == 1:
         lanes = lanes_for(length, most)
@@ -54,6 +61,24 @@ def lower_softmax(low):
         low.step("rows_softmax.columns", (low.op.name, dtype.name, lanes),
                  [*arrays, result.word, group, before * blocks, length, after, blocks], tasks)
     result.finish()
+
+
+@lowers("logsumexp")
+def lower_logsumexp(low):
+    """The same sweep with one result for each line; over neighbouring axes."""
+    x, = low.inputs
+    dims, _ = low.params
+    shape, dtype = x.meta.shape, x.meta.dtype
+    dims = tuple(sorted(d % len(shape) for d in dims)) if shape else ()
+    if not dims:
+        dims = tuple(range(len(shape)))
+    if not floating(x) or x.meta.numel == 0 or \
+            dims != tuple(range(dims[0] if dims else 0, (dims[-1] if dims else -1) + 1)):
+        return False
+    before, length = prod(shape[:dims[0]] if dims else ()), prod(shape[d] for d in dims)
+    after = prod(shape[dims[-1] + 1:] if dims else ())
+    result = Result(low, low.outputs[0])
+    _sweep(low, dtype, (before, length, after), [dense(low, x)], result)
     return None
 
 
@@ -69,6 +94,8 @@ def rows(module, target, name, dtype, lanes, static, ragged):
     with items(b, group, total) as row:
         start = row * sweep.length
         lines = [Line(b, dtype, lanes, b.element(a, start, MEMORY[dtype])) for a in arrays]
+        if name == "logsumexp":
+            lines[-1] = Line(b, dtype, 1, b.element(arrays[-1], row, MEMORY[dtype]))
         _WRITERS[name](b, target, lines, _RowFold(b, sweep))
     b.ret(0)
 
@@ -84,6 +111,10 @@ class _RowFold:
         """All places combined, in every lane."""
         found, = self.sweep.folds(kind, lambda i, fresh: [function(i)], (start, combine))
         return self.b.splat(found, self.sweep.lanes)
+
+    def single(self, value):
+        """A folded value as what is stored once a line."""
+        return self.b.extract(value, 0)
 
     def once(self, value, function):
         """A function of a folded value, computed for one lane only."""
@@ -110,6 +141,10 @@ class _ColumnFold:
             kept.set(combine(kept.get(), function(i)))
         return kept.get()
 
+    def single(self, value):
+        """A folded value as what is stored once a line."""
+        return value
+
     def once(self, value, function):
         """A function of a folded value."""
         return function(value)
@@ -133,6 +168,9 @@ def columns(module, target, name, dtype, lanes):
             start = (item // blocks) * length * after + b.minimum(i, after - lanes)
             lines = [Line(b, dtype, lanes, b.element(a, start, MEMORY[dtype]), after)
                      for a in arrays]
+            if name == "logsumexp":
+                place = (item // blocks) * after + b.minimum(i, after - lanes)
+                lines[-1] = Line(b, dtype, lanes, b.element(arrays[-1], place, MEMORY[dtype]))
             _WRITERS[name](b, target, lines, _ColumnFold(b, length))
     b.ret(0)
 
@@ -190,5 +228,16 @@ def _log_softmax_backward(b, target, lines, fold):
     fold.write(out, lambda i: g.load(i) - exponential(b, target, y.load(i)) * total)
 
 
-_WRITERS = {"softmax": _softmax, "log_softmax": _log_softmax,
+def _logsumexp(b, target, lines, fold):
+    x, out = lines
+    top = fold.fold(x.kind, float("-inf"), x.load, greater(b))
+    finite = b.intrinsic("fabs", x.kind, top) < float("inf")
+    top = b.select(finite, top, b.constant(x.kind, 0.0))
+    total = fold.fold(x.kind, 0.0, lambda i: exponential(b, target, x.load(i) - top), add)
+    found = fold.once(total, lambda value: logarithm(b, target, value)) + top
+    out.store(fold.single(found), b.constant("i64", 0))
+
+
+_WRITERS = {"logsumexp": _logsumexp,
+            "softmax": _softmax, "log_softmax": _log_softmax,
             "softmax_backward": _softmax_backward, "log_softmax_backward": _log_softmax_backward}
