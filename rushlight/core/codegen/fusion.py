@@ -220,9 +220,11 @@ def join(unit: Unit, record: Record, inputs, maker, units) -> None:
 
 def gain(unit: Unit, bits: int, units) -> None:
     """Give a unit, and all that depend on it, more ancestors."""
+    if not bits & ~unit.ancestors:
+        return
     unit.ancestors |= bits
     bit = 1 << unit.number
-    for other in units:
+    for other in reversed(units):
         if other.ancestors & bit:
             other.ancestors |= unit.ancestors
 

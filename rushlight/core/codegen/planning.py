@@ -7,6 +7,7 @@ needed at the same time share addresses.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from ..base.shapes import broadcast_strides, meta, same_layout
@@ -80,11 +81,11 @@ class _Maker:
             return Number(NUMBER + item.number, item.kind)
         return None
 
-    def needed(self, buffer: int, inside) -> bool:
-        """Whether a buffer is read outside a unit's records, or lives on."""
+    def needed(self, buffer: int, inside: set) -> bool:
+        """Whether a buffer is read by a record whose id is not in `inside`, or lives on."""
         if self.graph.buffers[buffer].live:
             return True
-        return any(all(r is not i for i in inside) for r in self.readers.get(buffer, ()))
+        return any(id(r) not in inside for r in self.readers.get(buffer, ()))
 
     def add(self, unit: Unit) -> None:
         """Lower a unit; where its fusion is refused, its parts one by one."""
@@ -110,8 +111,9 @@ class _Maker:
             self.host(unit.anchor)
 
     def wanted(self, records) -> list:
+        inside = {id(r) for r in records}
         return [o.buffer for r in records for o in r.outputs
-                if o is not None and self.needed(o.buffer, records)]
+                if o is not None and self.needed(o.buffer, inside)]
 
     def array(self, buffer: int) -> Operand:
         """An operand that is a whole buffer in its own layout."""
@@ -184,7 +186,7 @@ class _Maker:
         """``base`` with a new value written through a layout."""
         base, new = record.inputs
         out = record.outputs[0]
-        if not self.needed(out.buffer, [record]):
+        if not self.needed(out.buffer, {id(record)}):
             return
         seen = record.params[0]
         if seen.dtype is not out.meta.dtype or not isinstance(new, Array) or \
@@ -328,16 +330,22 @@ def _assign(made, maker, first, last, hosted, claimed) -> None:
             made.places[k] = made.places[root]
 
 
+LARGE = 400               # blocks that are placed with care
+
+
 def arrange(blocks) -> tuple[dict, int]:
     """Offsets for (first, last, bytes, name) so that blocks alive together do not overlap.
 
-    Largest first, each at the lowest free place; returns (offsets by name, bytes in all).
+    The largest blocks come first, each at the lowest place that is free all its life; the others
+    are placed in a region of their own as they come and go, which takes time in proportion to
+    their number. Returns (offsets by name, bytes in all).
     """
+    ordered = sorted(blocks, key=lambda b: (-b[2], b[0]))
     placed: list[tuple[int, int, int, int]] = []     # offset, end, first, last
     offsets: dict = {}
     total = 0
-    for begin, end, nbytes, name in sorted(blocks, key=lambda b: (-b[2], b[0])):
-        size = -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
+    for begin, end, nbytes, name in ordered[:LARGE]:
+        size = _rounded(nbytes)
         at = 0
         for low, high, *_ in sorted(p for p in placed if p[2] <= end and p[3] >= begin):
             if at + size <= low:
@@ -346,4 +354,27 @@ def arrange(blocks) -> tuple[dict, int]:
         placed.append((at, at + size, begin, end))
         offsets[name] = at
         total = max(total, at + size)
-    return offsets, total
+    return offsets, _come_and_go(sorted(ordered[LARGE:], key=lambda b: b[0]), total, offsets)
+
+
+def _come_and_go(blocks, base: int, offsets: dict) -> int:
+    """Place blocks in order of their births above `base`; the end of what they need."""
+    free: dict[int, list[int]] = {}          # rounded size -> offsets free again
+    dying: list[tuple[int, int, int]] = []   # last, size, offset: a heap
+    top = base
+    for begin, end, nbytes, name in blocks:
+        while dying and dying[0][0] < begin:
+            _, size, offset = heappop(dying)
+            free.setdefault(size, []).append(offset)
+        size = _rounded(nbytes)
+        if free.get(size):
+            offsets[name] = free[size].pop()
+        else:
+            offsets[name] = top
+            top += size
+        heappush(dying, (end, size, offsets[name]))
+    return top
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT

@@ -79,6 +79,9 @@ def request(slot: Slot, part, live, leaves) -> None:
     except Unsuitable as error:
         slot.state, slot.why = "refused", str(error)
         statistics["refused"] += 1
+        if DEBUG:
+            print(f"rushlight: a plan of {len(part)} records stays with the interpreter: {error}",
+                  file=sys.stderr)
         return
     if MODE == "sync":
         compile_now(slot, graph)

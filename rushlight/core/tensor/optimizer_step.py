@@ -50,6 +50,8 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
         item = _item(step, number, out_metas[number], trace)
         for tensor in followers:
             _replace(tensor, item, line)
+        del item
+    del step, scalars       # what this frame holds would count as needed by somebody
     flush_at_boundary("an optimizer's step")
 
 
