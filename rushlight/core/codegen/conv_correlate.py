@@ -59,6 +59,11 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
                     * problem.x_strides[1]
                 b.call(packer, "void", b.element(x, place, memory_type(problem.dtype)),
                        b.element(work, u * layout.unit, kind), slice_, row, rows, channels)
+            if not layout.exact:
+                # Idle lanes read beyond the last unit: rubbish could be slow (denormal numbers).
+                with b.loop(0, channels * layout.planes, unroll=False) as plane:
+                    b.store(b.constant(vector(kind, lanes), 0), b.element(
+                        work, plane * layout.plane + units * layout.unit, kind))
             here = b.element(task_weights, channel * outs * taps, kind)
             tiles.run(b, work, here, channels, group * problem.outs + out, outs, units, vectors,
                       first_unit, row, rows, block)
