@@ -45,6 +45,7 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
         rows = b.minimum(height - row, blocks.rows)
         units = b.minimum(layout.slices - first_unit, blocks.units)
         vectors = b.constant("i64", layout.vectors) if layout.vectors == layout.last_vectors \
+            else rows * layout.row_vectors if layout.by_rows \
             else (rows * width + (lanes - 1)) // lanes
         outs = b.minimum(problem.outs - out_block * blocks.outs, blocks.outs)
         out = out_block * blocks.outs
@@ -98,9 +99,11 @@ class _Tiles:
         sums = [[b.variable(b.constant(kind, 0)) for _ in range(vectors)] for _ in range(size)]
         count = channels * layout.planes
         with b.loop(0, problem.kernel[0], unroll=False) as z, \
-                b.loop(0, layout.row_taps, unroll=False) as y:
-            start = z * layout.depth_step + y * layout.row_step
-            base = b.element(weights, (z * layout.row_taps + y) * count * size, self.kind)
+                b.loop(0, layout.row_taps, unroll=False) as y, \
+                b.loop(0, layout.column_taps, unroll=False) as tap:
+            start = z * layout.depth_step + y * layout.row_step + tap * problem.dilation[2]
+            number = (z * layout.row_taps + y) * layout.column_taps + tap
+            base = b.element(weights, number * count * size, self.kind)
             rows = [b.element(pointer, start, self.kind) for pointer in x]
             with b.loop(0, count, unroll=False) as k:
                 values = [b.load(kind, b.element(pointer, k * layout.plane, self.kind))
@@ -201,11 +204,17 @@ class _Tiles:
             for v in range(count):
                 index = first + v
                 u, i = index // vectors, index % vectors
-                pointers.append(b.element(work, u * layout.unit + i * self.lanes, self.kind))
                 unit = first_unit + u
-                pixel = (unit % depth * height + row) * width + i * self.lanes
-                left = b.minimum(rows * width - i * self.lanes, self.lanes)
-                places += [unit // depth, pixel, left]
+                pixel = (unit % depth * height + row) * width
+                if layout.by_rows:
+                    line, column = i // layout.row_vectors, i % layout.row_vectors * self.lanes
+                    start = line * layout.width + column
+                    pixel, left = pixel + line * width + column, width - column
+                else:
+                    start = i * self.lanes
+                    pixel, left = pixel + start, rows * width - start
+                pointers.append(b.element(work, u * layout.unit + start, self.kind))
+                places += [unit // depth, pixel, b.minimum(left, self.lanes)]
             self.results.prefetch(b, size, out + before, places)
             b.call(f"tile{size}x{count}", "void", *pointers, weights, scratch, channels)
             b.call(f"finish{count}", "void", b.args[0], scratch,

@@ -16,10 +16,14 @@ steps from plane to plane:
 
 A copy costs a load and a store and serves a multiply-add for each of the result's channels. With a
 stride between rows, tap rows get planes of their own.
+
+Where the rows are long (`Blocks.by_rows`) one plane a channel is enough: padded rows, read from any
+column. Vectors then do not cross rows, so the last one of a row may have idle lanes.
 """
 
 from __future__ import annotations
 
+from itertools import product
 from math import prod
 from typing import NamedTuple
 
@@ -61,6 +65,7 @@ class Blocks(NamedTuple):
     outs: int             # result channels of one task
     tile: int             # result channels of a register tile
     vectors: int          # pixel vectors of a register tile
+    by_rows: bool = False  # padded rows instead of a plane for each tap column
 
 
 def ceil(a: int, b: int) -> int:
@@ -84,12 +89,15 @@ class Layout:
         depth, height, width = problem.size
         kd, kh, kw = problem.kernel
         self.unfold = problem.stride[1] > 1           # tap rows have planes of their own
+        self.by_rows = blocks.by_rows
         self.row_planes = kh if self.unfold else 1
         self.row_taps = 1 if self.unfold else kh      # tap rows within a plane
-        self.planes = self.row_planes * kw            # for a channel
+        self.column_planes, self.column_taps = (1, kw) if self.by_rows else (kw, 1)
+        self.planes = self.row_planes * self.column_planes             # for a channel
+        self.width = width + (kw - 1) * problem.dilation[2] if self.by_rows else width
         self.plane_rows = blocks.rows + (self.row_taps - 1) * problem.dilation[1]
-        self.row_step = problem.dilation[1] * width
-        self.depth_step = self.plane_rows * width
+        self.row_step = problem.dilation[1] * self.width
+        self.depth_step = self.plane_rows * self.width
         self.unit = kd * self.depth_step
         lines = max(64 // 4, lanes)
         self.plane = ceil(blocks.units * self.unit + lanes, lines) * lines
@@ -97,10 +105,15 @@ class Layout:
             self.plane += lines
         self.elements = blocks.channels * self.planes * self.plane
         self.bands = ceil(height, blocks.rows)
-        self.vectors = ceil(blocks.rows * width, lanes)         # of a unit's band
         last = height - (self.bands - 1) * blocks.rows
-        self.exact = blocks.rows * width % lanes == 0 and last * width % lanes == 0
-        self.last_vectors = ceil(last * width, lanes)
+        self.row_vectors = ceil(width, lanes)
+        if self.by_rows:
+            self.vectors, self.last_vectors = (n * self.row_vectors for n in (blocks.rows, last))
+            self.exact = width % lanes == 0
+        else:
+            self.vectors = ceil(blocks.rows * width, lanes)         # of a unit's band
+            self.last_vectors = ceil(last * width, lanes)
+            self.exact = blocks.rows * width % lanes == 0 and last * width % lanes == 0
         self.slices = problem.batch * depth
         self.unit_blocks = ceil(self.slices, blocks.units)
         self.out_blocks = ceil(problem.outs, blocks.outs)
@@ -127,10 +140,13 @@ def register_tiles(registers: int) -> list[tuple[int, int]]:
     return found
 
 
-def tile_cycles(tile, vectors):
-    """Of one step of a register tile: multiply-add, load and issue slots, latency of the sum."""
-    return max(tile * vectors / 2, (tile + vectors) / 2, (tile * vectors + tile + vectors + 3) / 5,
-               4)
+def tile_cycles(tile, vectors, across=False):
+    """Of one step of a register tile: multiply-add, load and issue slots, latency of the sum.
+
+    across: vectors lie across cache lines.
+    """
+    loads = tile + vectors * (2 if across else 1)
+    return max(tile * vectors / 2, loads / 2, (tile * vectors + tile + vectors + 3) / 5, 4)
 
 
 def _candidates(problem, lanes):
@@ -165,8 +181,10 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
     small = problem.work < TASK_WORK * 2
     weights = problem.outs * problem.channels * taps
     far = weights * itemsize > (1 << 20)
-    for rows, units in _candidates(problem, lanes):
-        layout = Layout(problem, Blocks(rows, units, 1, problem.outs, 1, 1), lanes)
+    kw = problem.kernel[2]
+    ways = (False, True) if problem.stride[2] == 1 and kw > 1 else (False,)
+    for (rows, units), by_rows in product(_candidates(problem, lanes), ways):
+        layout = Layout(problem, Blocks(rows, units, 1, problem.outs, 1, 1, by_rows), lanes)
         room = WORKSPACE // itemsize // (layout.planes * layout.plane)
         if room == 0 and (rows > 1 or units > 1):
             continue
@@ -174,8 +192,10 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
         channels = max(1, ceil(problem.channels, ceil(max(problem.channels, 1), max(channels, 1))))
         vectors = units * layout.vectors
         row_vectors = ceil(problem.size[2], lanes)
+        # Stores across cache lines are slow; short rows are half vectors.
+        store = 2 if problem.size[2] % lanes == 0 or problem.size[2] * 2 <= lanes else 5
         copies = (problem.channels * layout.row_planes * units * problem.kernel[0]
-                  * layout.plane_rows * (4 + problem.kernel[2] * row_vectors * 2))
+                  * layout.plane_rows * (4 + layout.column_planes * row_vectors * store))
         divisions = (1,)
         if not small and layout.unit_blocks * layout.bands * problem.groups < MANY_TASKS:
             divisions = (1, 2, 4, 8, 16)
@@ -191,8 +211,8 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
                 step = 0.0
                 for t, count in ((tile, full), (tile - 1, short)):
                     if count:
-                        step += count * (whole * tile_cycles(t, per_tile)
-                                         + (tile_cycles(t, rest) if rest else 0))
+                        step += count * (whole * tile_cycles(t, per_tile, by_rows)
+                                         + (tile_cycles(t, rest, by_rows) if rest else 0))
                 cycles = step * problem.channels * taps
                 finish = vectors * outs * (4.0 if layout.exact else 5.0)
                 blocks = max(1, ceil(problem.channels, channels))
@@ -205,6 +225,7 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
                     rounds = ceil(tasks, 8) * 8       # idle cores at the end
                     total *= rounds / tasks if tasks < MANY_TASKS else 1
                 if best is None or total < best[0]:
-                    best = total, Blocks(rows, units, channels, outs, tile, per_tile)
+                    best = total, Blocks(rows, units, channels, outs, tile, per_tile,
+                                          by_rows)
     assert best is not None
     return best

@@ -49,7 +49,7 @@ def choose_images(problem: Correlation, lanes: int, registers: int, itemsize: in
     """(estimated cycles, ImageBlocks), or None where another way is plainly better."""
     depth, height, width = problem.size
     if depth > 1 or problem.kernel[0] > 1 or problem.source[0] > 1 or problem.offset[0] or \
-            problem.batch < lanes or height * width > 100 or problem.outs < 4 or \
+            problem.batch < lanes or height * width > 256 or problem.outs < 4 or \
             problem.channels < 4 or problem.kernel[2] > 11:
         return None
     image_blocks = ceil(problem.batch, lanes)

@@ -134,18 +134,19 @@ def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: in
     kd, _, kw = problem.kernel
     (dd, dh, dw), (od, oh, ow) = problem.dilation, problem.offset
     (std, sth, stw), (depth_in, height_in, width_in) = problem.stride, problem.source
-    width = problem.size[2]
+    width = layout.width
     b = module.function("planes", "void", [("ptr", "x"), ("ptr", "work"), ("i64", "depth"),
                                            ("i64", "row"), ("i64", "rows"), ("i64", "channels")],
                         True)
     x, work, depth, row, rows, channels = b.args
     # Rows that follow each other in x and in the plane are copied as one.
+    columns = (kw, dw, layout.plane) if not layout.by_rows else (1, 0, 0)
     flat = kw == 1 and stw == 1 and ow == 0 and width == width_in and sw == 1 \
         and sh == width and sth == 1
     count = rows + (layout.row_taps - 1) * dh
     with b.loop(0, channels, unroll=False) as c, b.loop(0, kd, unroll=False) as z, \
             b.loop(0, layout.row_planes, unroll=False) as q:
-        plane = b.element(work, (c * layout.row_planes + q) * kw * layout.plane
+        plane = b.element(work, (c * layout.row_planes + q) * columns[0] * layout.plane
                           + z * layout.depth_step, kind)
         deep = depth * std + z * dd - od
         inside = (deep >= 0) & (deep < depth_in)
@@ -171,9 +172,9 @@ def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: in
                     if sw == 1:     # a later channel's row: its page is new to the hardware
                         for i in range(0, width_in, 16):
                             b.prefetch(b.element(source, AHEAD * sc + i, memory))
-                    copy_rows(b, problem.dtype, source, target_row, width, (kw, dw, layout.plane),
-                              stw, ow, width_in, sw, lanes)
-                with b.unless(valid), b.loop(0, kw, unroll=False) as k:
+                    copy_rows(b, problem.dtype, source, target_row, width, columns, stw,
+                              ow, width_in, sw, lanes)
+                with b.unless(valid), b.loop(0, columns[0], unroll=False) as k:
                     _zeros(b, b.element(target_row, k * layout.plane, kind), width, kind, lanes)
     b.ret()
     return b.name
@@ -213,11 +214,48 @@ def copy_rows(b, dtype, source, row, width, taps, stride, offset, width_in, step
         _copy_rows_in_loops(b, dtype, source, row, width, taps, stride, offset, width_in, step,
                             lanes)
         return
+    if step == 1 and stride <= 2 and (count > 1 or stride == 2):
+        _copy_shifted(b, dtype, source, row, chunks, taps, stride, offset, width_in, lanes)
+        return
     for k, x in chunks:
         place = b.element(row, k * plane + x, compute_type(dtype))
         columns = [(x + i) * stride + k * dilation - offset for i in range(lanes)]
         valid = [0 <= column < width_in and x + i < width for i, column in enumerate(columns)]
         _chunk(b, dtype, source, place, columns[0], valid, stride, step, lanes)
+
+
+def _copy_shifted(b, dtype, source, row, chunks, taps, stride, offset, width_in, lanes):
+    """`copy_rows` that loads the input row once and shifts it in registers.
+
+    (Loads among so many stores are often held back: a store to the same place within its page
+    looks like a dependence.)
+    """
+    memory, kind = memory_type(dtype), compute_type(dtype)
+    _, dilation, plane = taps
+    zero = b.constant(vector(kind, lanes), 0)
+    whole = []
+    for x in range(0, width_in, lanes):
+        place = b.element(source, x, memory)
+        value = b.load(vector(memory, lanes), place) if x + lanes <= width_in else b.masked_load(
+            vector(memory, lanes), place, lane_mask(b, [x + i < width_in for i in range(lanes)]))
+        whole.append(from_memory(b, dtype, value).value)
+
+    def at(sequence, i):
+        return sequence[i] if 0 <= i < len(sequence) else zero
+
+    phases = [whole]         # the columns of each remainder by the stride
+    if stride == 2:
+        phases = [[b.shuffle(at(whole, i), at(whole, i + 1), range(p, 2 * lanes, 2))
+                   for i in range(0, len(whole), 2)] for p in range(2)]
+    for k, x in chunks:
+        first = k * dilation - offset
+        start = x + (first - first % stride) // stride
+        sequence = phases[first % stride]
+        i, shift = divmod(start, lanes)
+        low, high = at(sequence, i), at(sequence, i + 1)
+        value = low if shift == 0 or low is high else \
+            b.shuffle(low, high, range(shift, shift + lanes))
+        b.store(value, b.element(row, k * plane + x, kind))
 
 
 def _chunk(b, dtype, source, place, column, valid, stride, step, lanes):

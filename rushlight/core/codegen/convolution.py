@@ -137,7 +137,8 @@ def _strategy(problem, lanes, registers, itemsize):
         return ("conv_images.correlate_images", blocks, WeightOrder(*blocks[:3], False, False),
                 tasks, 0)
     layout = Layout(problem, blocks, lanes)
-    order = WeightOrder(blocks.channels, blocks.outs, blocks.tile, layout.unfold, True)
+    order = WeightOrder(blocks.channels, blocks.outs, blocks.tile, layout.unfold,
+                        not layout.by_rows)
     return ("conv_correlate.correlate", blocks, order, layout.tasks,
             int(layout.channel_blocks > 1))
 
