@@ -6,6 +6,7 @@ from math import gcd, prod
 
 from ..base.shapes import meta
 from .body import input_name
+from .conv_depthwise import choose_depthwise
 from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
 from .conv_images import choose_images
 from .conv_pack import WeightOrder, weight_pieces
@@ -15,6 +16,7 @@ from .lowering import Operand, lowers
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 PACKED_AT_ONCE = 16384      # weights that a task packs
+MOVED = 100_000             # a depthwise task's work, where an element moved counts 8
 
 
 class Geometry:
@@ -162,6 +164,8 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
     itemsize = 8 if dtype.name == "float64" else 4
     lanes = this.lanes(itemsize)
     size = g.source if transposed else g.size
+    if _depthwise(low, x, w, bias, g, transposed, body, extras, lanes):
+        return None
     for problem, positions, w_start in (_backward if transposed else _forward)(g, x, w,
                                                                                low.result):
         kernel, blocks, order, tasks, partial = _strategy(problem, lanes, this.registers, itemsize)
@@ -190,6 +194,29 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
                  [x, ("slot", packed), bias if bias is not None else 0, partial, *operands,
                   *low.extras], tasks=-(-tasks // per_task))
     return None
+
+
+def _depthwise(low, x, w, bias, g, transposed, body, extras, lanes):
+    """Steps of a depthwise convolution where lanes run over images; False for another kernel."""
+    strided = max(g.stride) > 1
+    if transposed and not strided:
+        (problem, _, start), = _backward(g, x, w, low.result)
+    else:
+        (problem, _, start), = _forward(g, x, w, low.result)
+        if transposed:
+            problem = problem._replace(x_strides=g.strides(x.meta, g.size))
+    blocks = choose_depthwise(problem, lanes, strided)
+    if blocks is None or w.meta.shape[1] != 1:
+        return False
+    size = g.source if transposed else g.size
+    outputs = tuple((out.meta.dtype.name, g.strides(out.meta, size)) for out in low.outputs)
+    tasks = ceil(g.batch, lanes) * ceil(problem.groups, blocks.channels)
+    per_task = min(tasks, max(1, MOVED * tasks // (8 * x.meta.numel)))
+    low.step("conv_depthwise.depthwise",
+             (problem, blocks, per_task, transposed and strided, bias is not None, body, extras,
+              outputs), [x, moved(w, start), bias if bias is not None else 0, 0, *low.outputs,
+                         *low.extras], tasks=-(-tasks // per_task))
+    return True
 
 
 def _as_dense(strides, size):
@@ -237,6 +264,19 @@ def convolution_weight(low):
     this = target()
     itemsize = 8 if dtype.name == "float64" else 4
     lanes = this.lanes(itemsize)
+    same = Correlation(dtype.name, g.batch, groups, problem.channels, problem.outs, g.size,
+                       g.source, g.kernel, g.stride, g.dilation, g.padding, problem.x_strides, ())
+    blocks = choose_depthwise(same, lanes, True)
+    if blocks is not None:
+        parts = ceil(g.batch, lanes)
+        count = low.result.numel
+        partial = ("slot", low.temporary(parts * count * itemsize))
+        tasks = parts * ceil(groups, blocks.channels)
+        per_task = min(tasks, max(1, MOVED * tasks // (8 * x.meta.numel)))
+        low.step("conv_depthwise.depthwise_weight", (same, problem.g_strides, blocks, per_task),
+                 [x, y, partial], tasks=-(-tasks // per_task))
+        low.step("conv_depthwise.add_parts", (dtype.name, parts, count), [partial, *low.outputs])
+        return None
     cut = choose_cut(problem, lanes, this.registers)
     layout = WeightLayout(problem, cut, lanes)
     partial = ("slot", low.temporary(cut.parts * layout.part * itemsize))
