@@ -228,7 +228,7 @@ class Watch:
                     filled.setdefault(id(item), item)
         known.constants = list(constants.values())
         known.fills = [(item.meta, item.params[1]) for item in filled.values()]
-        position = {id(value): i for i, value in enumerate(
+        position: dict = {id(value): i for i, value in enumerate(
             [*found.values, *known.constants, *filled.values(), *records])}
         position.update({name: len(found.values) + i for i, name in enumerate(constants)})
         for value in records:
