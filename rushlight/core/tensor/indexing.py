@@ -10,6 +10,7 @@ from ..ops.indexing import index_op, index_put_op
 from ..ops.record import export
 from ..ops.views import slice_
 from .dispatch import TENSOR, constant
+from .elements import view_at, write_at
 from .tensor import Tensor
 
 _TOO_MANY = "too many indices for tensor of dimension {}"
@@ -158,7 +159,12 @@ def _arguments(tensors):
 
 def getitem(self, index):
     """``self[index]``, with PyTorch's basic, advanced, boolean, None and ... indices."""
-    if type(index) is int:
+    kind = type(index)
+    if kind is int or kind is tuple:
+        view = view_at(self, index if kind is tuple else (index,))
+        if view is not None:
+            return view
+    if kind is int:
         if not self._meta.shape:
             raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
                              "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
@@ -173,6 +179,10 @@ def getitem(self, index):
 
 def setitem(self, index, value):
     """``self[index] = value``: the value is broadcast and cast."""
+    kind = type(index)
+    if (kind is int or kind is tuple) and \
+            write_at(self, index if kind is tuple else (index,), value):
+        return
     view, tensors = split_index(self, index)
     if view is self:
         self._check_writable_by_autograd()
