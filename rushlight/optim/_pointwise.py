@@ -7,6 +7,8 @@ evaluates the same formula on tensors, with autograd recording it.
 
 from __future__ import annotations
 
+import functools
+
 import rushlight as torch
 from rushlight.core.ops.optimizer_steps import (
     quasi_newton_direction as quasi_newton_direction,  # for `lbfgs`
@@ -78,7 +80,7 @@ class PointwiseOptimizer(Optimizer):
         params, grads, states = [], [], []
         all_states = self.state
         for p in group["params"]:
-            grad = p.grad
+            grad = p._grad
             if grad is not None:
                 state = all_states[p]
                 if not state:
@@ -110,9 +112,19 @@ class PointwiseOptimizer(Optimizer):
             for p, grad, state in zip(params, grads, states):
                 self._differentiable_update(p, grad, state, options, array_state)
             return
-        program = step_program(type(self).__name__, self.update, options, self._scalar_state,
-                               array_state)
+        key = (array_state, *options.items())
+        program = self._programs.get(key)
+        if program is None:
+            if len(self._programs) > 64:        # a schedule changes the learning rate
+                self._programs.clear()
+            program = self._programs[key] = step_program(
+                type(self).__name__, self.update, options, self._scalar_state, array_state)
         multi_tensor_step(program, params, grads, states, options)
+
+    @functools.cached_property
+    def _programs(self) -> dict:
+        """The step programs of the options used lately."""
+        return {}
 
     def _differentiable_update(self, p, g, state, options, array_state):
         is_complex = p.is_complex()

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import rushlight as torch
+from rushlight.core.trace.value import STATE
 from rushlight.utils.hooks import RemovableHandle
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
@@ -83,8 +84,12 @@ def _use_grad_for_differentiable(step):
     """`step` without recording autograd, unless the optimizer is differentiable."""
     @functools.wraps(step)
     def step_in_grad_mode(self, *args, **kwargs):
-        with torch.set_grad_enabled(self.defaults["differentiable"]):
+        state = STATE.own
+        before, state.grad = state.grad, bool(self.defaults["differentiable"])
+        try:
             return step(self, *args, **kwargs)
+        finally:
+            state.grad = before
 
     return step_in_grad_mode
 
@@ -283,7 +288,7 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                 elif p.grad is not None:
                     if p.grad.grad_fn is not None:
                         p.grad.detach_()

@@ -79,7 +79,7 @@ class SGD(PointwiseOptimizer):
         first: tuple = ([], [], [])
         momentum = group["momentum"] != 0
         for p in group["params"]:
-            grad = p.grad
+            grad = p._grad
             if grad is None:
                 continue
             state: Any = self.state[p] if momentum else None

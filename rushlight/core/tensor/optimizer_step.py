@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..base.errors import user_line
 from ..ops.core_views import ITEM
 from ..ops.optimizer_steps import STEP, output_metas
@@ -28,7 +26,7 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
     for tensor in targets:
         value = tensor._storage.value
         values.append(value if value.meta is tensor._meta else value_of(tensor))
-    metas = [value.meta for value in values]
+    metas = tuple([value.meta for value in values])
     for grad in grads:
         value = grad._storage.value
         values.append(value if value.meta is grad._meta else value_of(grad))
@@ -38,21 +36,45 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
         option = options[name]
         values.append(value_of(option) if isinstance(option, TENSOR[0]) else option)
 
-    out_metas: Any = output_metas(program, metas, [value.meta for value in scalars])
-    step = Value(STEP, tuple(values), (program, sets), out_metas)
+    key = (program, metas, tuple([value.meta for value in scalars]), sets)
+    known = _KNOWN.get(key)
+    if known is None:
+        if len(_KNOWN) > 256:
+            _KNOWN.clear()
+        out_metas = output_metas(program, metas, key[2])
+        known = _KNOWN[key] = ((program, sets), out_metas, sum([m.weight for m in out_metas]))
+    op_params, out_metas, weight = known
+    step = Value(STEP, tuple(values), op_params, out_metas)
     del values
-    trace = STATE.own.trace
+    state = STATE.own
+    trace = state.trace
     trace.append(step)
     line = user_line()
+    inputs = (step,)
     for number, (tensor, m) in enumerate(zip(targets, out_metas)):
-        _replace(tensor, _item(step, number, m, trace), line)
+        item = new(Value)
+        item.op, item.inputs, item.params, item.meta = ITEM, inputs, (number,), m
+        item.array = None
+        trace.append(item)
+        storage = tensor._storage
+        if storage.value.meta is m and storage.exposed is None and tensor._vc is None:
+            storage.value = item        # `write`, for a tensor that owns its whole storage
+            storage.version += 1
+            storage.writer = line
+        else:
+            write(tensor, item)
     for number, followers in enumerate(scalar_targets, len(targets)):
-        item = _item(step, number, out_metas[number], trace)
+        item = Value(ITEM, inputs, (number,), out_metas[number])
+        trace.append(item)
         for tensor in followers:
-            _replace(tensor, item, line)
-        del item
-    del step, scalars       # what this frame holds would count as needed by somebody
+            write(tensor, item)
+    state.weight += weight
+    # What this frame holds would count as needed by somebody.
+    del step, scalars, item, inputs
     flush_at_boundary("an optimizer's step")
+
+
+_KNOWN: dict = {}      # (program, metas, scalars' metas, sets): what is the same at every step
 
 
 def _scalar_sets(names, states):
@@ -80,23 +102,3 @@ def _scalar_sets(names, states):
         for i, tensor in enumerate(tensors):
             followers[number * len(names) + i].append(tensor)
     return tuple(sets), values, followers
-
-
-def _item(step, number, m, trace):
-    value = new(Value)
-    value.op, value.inputs, value.params, value.meta = ITEM, (step,), (number,), m
-    value.array = None
-    trace.append(value)
-    STATE.own.weight += m.weight
-    return value
-
-
-def _replace(tensor, value, line):
-    """`write`, with its short cut for a tensor that owns its whole storage."""
-    storage = tensor._storage
-    if storage.value.meta is value.meta and storage.exposed is None and tensor._vc is None:
-        storage.value = value
-        storage.version += 1
-        storage.writer = line
-    else:
-        write(tensor, value)
