@@ -11,7 +11,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import rushlight as torch
-from rushlight.core.trace.value import STATE
 from rushlight.utils.hooks import RemovableHandle
 
 __all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]
@@ -84,12 +83,8 @@ def _use_grad_for_differentiable(step):
     """`step` without recording autograd, unless the optimizer is differentiable."""
     @functools.wraps(step)
     def step_in_grad_mode(self, *args, **kwargs):
-        state = STATE.own
-        before, state.grad = state.grad, bool(self.defaults["differentiable"])
-        try:
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
             return step(self, *args, **kwargs)
-        finally:
-            state.grad = before
 
     return step_in_grad_mode
 

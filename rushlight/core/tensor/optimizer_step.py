@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..base.errors import user_line
 from ..ops.core_views import ITEM
 from ..ops.optimizer_steps import STEP, output_metas
@@ -41,9 +43,10 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
     if known is None:
         if len(_KNOWN) > 256:
             _KNOWN.clear()
-        out_metas = output_metas(program, metas, key[2])
-        known = _KNOWN[key] = ((program, sets), out_metas, sum([m.weight for m in out_metas]))
-    op_params, out_metas, weight = known
+        made = output_metas(program, metas, key[2])
+        known = _KNOWN[key] = ((program, sets), made, sum([m.weight for m in made]))
+    op_params, weight = known[0], known[2]
+    out_metas: Any = known[1]
     step = Value(STEP, tuple(values), op_params, out_metas)
     del values
     state = STATE.own
