@@ -19,7 +19,7 @@ from rushlight.darknet.shipped import coco_names
 __all__ = ["Detector", "Fit", "fit_picture", "letterbox"]
 
 # Darknet fills what a letterboxed picture leaves free with 0.5.
-_FILL = (128, 128, 128)
+_FILL = 128
 
 
 class Fit(NamedTuple):
@@ -51,30 +51,33 @@ def _size_inside(width, height, size):
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def fit_picture(picture, size, keep_shape=False):
-    """A picture as a network's input: float32 (3, H, W) in [0, 1], and the `Fit`.
+def fit_picture(picture, size, keep_shape=False, channels=3):
+    """A picture as a network's input: float32 (channels, H, W) in [0, 1], and the `Fit`.
 
     Args:
         picture: a PIL image, or a uint8 array (height, width, 3).
         size: (H, W) of the input.
         keep_shape: scale both sides alike and fill the rest with grey (a letterbox) instead of
             stretching the picture to the input's shape.
+        channels: 3 for red, green, blue; 1 for grey.
     """
     from rushlight.vision._pillow import is_pillow_image, pillow_image
 
     image = pillow_image()
     if not is_pillow_image(picture):
         picture = image.fromarray(np.asarray(picture))
-    picture = picture.convert("RGB")
+    picture = picture.convert("L" if channels == 1 else "RGB")
     width, height = picture.size
     inner = _size_inside(width, height, size) if keep_shape else (size[1], size[0])
     left, top = (size[1] - inner[0]) // 2, (size[0] - inner[1]) // 2
     scaled = picture.resize(inner, image.Resampling.BILINEAR)
     if inner != (size[1], size[0]):
-        whole = image.new("RGB", (size[1], size[0]), _FILL)
+        fill = _FILL if channels == 1 else (_FILL,) * 3
+        whole = image.new(picture.mode, (size[1], size[0]), fill)
         whole.paste(scaled, (left, top))
         scaled = whole
-    pixels = np.asarray(scaled, dtype=np.uint8).transpose(2, 0, 1)
+    pixels = np.asarray(scaled, dtype=np.uint8)
+    pixels = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
     values = rushlight.tensor(np.ascontiguousarray(pixels)).float() / 255
     return values, Fit(width, height, inner[0] / width, inner[1] / height, left, top)
 
@@ -98,6 +101,7 @@ class Detector:
 
     Raises:
         ValueError: the network has no heads, or the names are not as many as its classes.
+        CfgError: the network cannot run at `size`.
     """
 
     def __init__(self, model, names=None, threshold=0.25, overlap=0.45, suppression=None,
@@ -116,6 +120,11 @@ class Detector:
         if keep_shape is None:
             keep_shape = bool(model.net_info.integer("letter_box", 0))
         self.keep_shape = keep_shape
+        self.channels = model.net_info.integer("channels", 3)
+        if self.channels not in (1, 3):
+            raise ValueError(f"pictures have 1 or 3 channels, and this network {self.channels}")
+        if size is not None:
+            model.check_input_size(*size)
         self.size = tuple(size) if size is not None else model.input_size
 
     def __call__(self, picture):
@@ -124,7 +133,9 @@ class Detector:
 
     def detect(self, pictures):
         """The `Detections` on each of a list of pictures (see `fit_picture`), run as one batch."""
-        fitted = [fit_picture(each, self.size, self.keep_shape) for each in pictures]
+        fitted = [
+            fit_picture(each, self.size, self.keep_shape, self.channels) for each in pictures
+        ]
         with rushlight.no_grad():
             found = self.model(rushlight.stack([values for values, _ in fitted]))
         results = []

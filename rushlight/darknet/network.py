@@ -5,6 +5,7 @@ and the number of weights without allocating anything; `create_modules` allocate
 """
 
 import os
+import warnings
 
 import rushlight
 from rushlight import nn
@@ -205,6 +206,15 @@ class Darknet(nn.Module):
     def input_size(self):
         """(height, width) of the input that [net] names."""
         return self.net_info.integer("height", 1), self.net_info.integer("width", 1)
+
+    def check_input_size(self, height, width):
+        """Raise CfgError, naming the layer's line, where an input of this size does not fit."""
+        net = _as_block(self.net_info)
+        resized = Block(net["type"], net.line, net.file)
+        resized.update({**net, "height": str(height), "width": str(width)})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # given when the model was made
+            plan_network([resized, *self.blocks[1:]])
 
     def forward(self, x, raw=False):
         """Run the network on pictures (B, C, H, W) with values in [0, 1].

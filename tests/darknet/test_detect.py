@@ -140,6 +140,27 @@ def test_a_detector_needs_heads_and_fitting_names(tmp_path):
         Detector(darknet.Darknet("yolov4-tiny"), names=["one", "two"])
 
 
+def test_sizes_that_do_not_fit_name_the_layer():
+    model = darknet.Darknet("yolov4-tiny")
+    assert Detector(model, size=(96, 128)).size == (96, 128)
+    with pytest.raises(darknet.CfgError, match=r"yolov4-tiny.cfg, line \d+: .route. layer 23 is"):
+        Detector(model, size=(100, 100))
+
+
+def test_grey_pictures_for_networks_of_one_channel(tmp_path):
+    cfg = tmp_path / "grey.cfg"
+    text = net(32, 32).replace("channels=3", "channels=1")
+    cfg.write_text(text + "[maxpool]\nsize=8\nstride=8\n" + conv(16, 1, "linear") + YOLO)
+    detector = Detector(darknet.Darknet(cfg), keep_shape=True)
+    detector(Image.new("RGB", (40, 20)))
+    values, _ = fit_picture(Image.new("RGB", (64, 32), (255, 0, 0)), (64, 64), True, 1)
+    assert values.shape == (1, 64, 64)
+    assert [round(values[0, row, 5].item() * 255) for row in (2, 30)] == [128, 76]
+    cfg.write_text(text.replace("channels=1", "channels=4") + conv(16, 1, "linear") + YOLO)
+    with pytest.raises(ValueError, match="1 or 3 channels, and this network 4"):
+        Detector(darknet.Darknet(cfg))
+
+
 @pytest.fixture
 def small(tmp_path):
     """(cfg, weights, folder of pictures) of a network with three classes."""
