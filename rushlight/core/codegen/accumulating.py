@@ -140,6 +140,12 @@ def _addable(dtype) -> bool:
     return dtype.name in MEMORY and dtype.name != "bool"
 
 
+def _read_twice(low) -> bool:
+    """Whether what may be overwritten is also another input, as in x.index_add(0, i, x)."""
+    slots = [i.slot for i in low.inputs if i is not None]
+    return slots.count(slots[0]) > 1
+
+
 def _broadcast(low, operand, shape):
     """An operand broadcast to a shape, in row-major order."""
     from .copying import copy_steps
@@ -174,7 +180,8 @@ def lower_index_add(low):
     x, index, source, alpha = low.inputs
     dim, = low.params
     shape = x.meta.shape
-    if not usable(index) or not _addable(x.meta.dtype) or not shape or x.meta.numel == 0 or \
+    if _read_twice(low) or not usable(index) or not _addable(x.meta.dtype) or not shape or \
+            x.meta.numel == 0 or \
             not isinstance(alpha, Number) or not low.outputs[0].meta.contiguous or \
             source.meta.dtype is not x.meta.dtype or len(source.meta.shape) != len(shape):
         return False
@@ -216,7 +223,7 @@ def lower_index_put(low):
     indices = [i for i in indices if i is not None]
     dtype, shape = x.meta.dtype, x.meta.shape
     adjacent = bool(dims) and dims == tuple(range(dims[0], dims[0] + len(dims)))
-    if not adjacent or not usable(*indices) or dtype.name not in MEMORY or \
+    if not adjacent or _read_twice(low) or not usable(*indices) or dtype.name not in MEMORY or \
             (accumulate and dtype.name == "bool") or x.meta.numel == 0 or \
             not low.outputs[0].meta.contiguous or values.meta.dtype is not dtype:
         return False
@@ -236,8 +243,8 @@ def lower_scatter_add(low):
     dim, = low.params
     shape, dtype = index.meta.shape, x.meta.dtype
     rank = len(shape)
-    if not usable(index) or not _addable(dtype) or dtype.half or isinstance(source, Number) or \
-            rank == 0 or rank != len(x.meta.shape) or len(source.meta.shape) != rank or \
+    if _read_twice(low) or not usable(index) or not _addable(dtype) or dtype.half or \
+            isinstance(source, Number) or rank == 0 or rank != len(x.meta.shape) or len(source.meta.shape) != rank or \
             source.meta.dtype is not dtype or x.meta.numel == 0 or index.meta.numel == 0 or \
             not low.outputs[0].meta.contiguous or rank > OUTER + 1:
         return False
