@@ -95,6 +95,23 @@ PROGRAMS = {
         y[:, 1:3].copy_(y[:, 0:2])
         show(x, y)
     """,
+    "batch normalisation and what follows it": """
+        x = torch.randn(4, 6, 5, 7).requires_grad_()
+        other, row = torch.randn(4, 6, 5, 7), torch.randn(1, 6, 1, 1)
+        norm, flat = nn.BatchNorm2d(6), nn.BatchNorm1d(35)
+        y = norm(x).relu()
+        z = (norm(x) * row + other).clamp(-1, 1)
+        n = norm(x)
+        kept = F.relu6(n * 3)
+        narrow = norm(x).half() + other.half()
+        line = flat(x.reshape(24, 35)).tanh() + torch.randn(35)
+        last = norm(x.contiguous(memory_format=torch.channels_last)).relu()
+        moved = norm(x).relu() + other.transpose(2, 3).contiguous().transpose(2, 3)
+        (y.sum() + (z * z).sum() + (kept * n).sum() + (line * line).sum()).backward()
+        norm.eval()
+        show(y, z, n, kept, narrow, line, last, moved, norm(x) > 0, norm.running_mean,
+             norm.running_var, x.grad, norm.weight.grad, norm.bias.grad, flat.weight.grad)
+    """,
     "an index out of range": """
         table = torch.randn(5, 3)
         for index in (2, 7, 3):

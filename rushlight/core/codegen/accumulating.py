@@ -244,7 +244,8 @@ def lower_scatter_add(low):
     shape, dtype = index.meta.shape, x.meta.dtype
     rank = len(shape)
     if _read_twice(low) or not usable(index) or not _addable(dtype) or dtype.half or \
-            isinstance(source, Number) or rank == 0 or rank != len(x.meta.shape) or len(source.meta.shape) != rank or \
+            isinstance(source, Number) or rank == 0 or rank != len(x.meta.shape) or \
+            len(source.meta.shape) != rank or \
             source.meta.dtype is not dtype or x.meta.numel == 0 or index.meta.numel == 0 or \
             not low.outputs[0].meta.contiguous or rank > OUTER + 1:
         return False

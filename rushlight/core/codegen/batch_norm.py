@@ -11,8 +11,12 @@ sample variances", 1979.
 
 from __future__ import annotations
 
+from typing import Any
+
+from .channel_epilogue import fused
 from .channels import (
     Form,
+    Plain,
     Shape,
     apply_to_all,
     apply_work,
@@ -33,7 +37,7 @@ def _memory(dtype) -> str:
     return "float64" if dtype.itemsize == 8 else "float32"
 
 
-@lowers("native_batch_norm")
+@lowers("native_batch_norm", epilogue=True)
 def lower_batch_norm(low):
     """Statistics, constants of each channel, and the pass that applies them."""
     x, weight, bias, running_mean, running_var = low.inputs
@@ -41,7 +45,19 @@ def lower_batch_norm(low):
     dtype = x.meta.dtype
     if not floating(*low.inputs) or len(x.meta.shape) < 2 or x.meta.numel == 0:
         return False
-    size, form, (source,), out, result = arranged(low, [x], low.outputs[0])
+    finish: Any
+    extra: list = []
+    if low.epilogue is None:
+        size, form, (source,), out, result = arranged(low, [x], low.outputs[0])
+        outputs = [out] if out else []
+        finish = Plain(low.outputs[0].meta.dtype.name) if out else None
+    else:
+        size, form, (source,), _, result = arranged(low, [x], None)
+        found = fused(low, form)
+        if found is None:
+            return False
+        finish, extra = found
+        outputs = list(low.outputs)
     memory = _memory(dtype)
     channels = size.channels
     partial = 0
@@ -54,20 +70,21 @@ def lower_batch_norm(low):
     table = ("slot", low.temporary(3 * channels * (8 if memory[-2:] == "64" else 4)))
     lanes = lanes_for(channels, 8)
     group, tasks = share(channels // lanes, 10 + 20 * size.chunks)
-    statistics = [Result(low, o) if o is not None else None for o in low.outputs[1:]]
+    statistics = [Result(low, o) if o is not None else None for o in low.others]
     low.step("batch_norm.constants",
              (memory, training, *names(weight, bias, running_mean, running_var),
-              names(*low.outputs[1:]), lanes, eps),
+              names(*low.others), lanes, eps),
              [partial, table, *words(low, weight, bias, running_mean, running_var),
               *[0 if s is None else s.word for s in statistics], group, channels // lanes, *size],
              tasks)
     for made in statistics:
         if made is not None:
             made.finish()
-    if out:
-        group, count, tasks = apply_work(size, form, 2)
-        low.step("batch_norm.apply", (dtype.name, memory, low.outputs[0].meta.dtype.name, form),
-                 [source, *_thirds(table, channels, memory), out, group, count, *size], tasks)
+    if outputs:
+        group, count, tasks = apply_work(size, form, 2 + len(extra) // 3)
+        low.step("batch_norm.apply", (dtype.name, memory, finish, form),
+                 [source, *_thirds(table, channels, memory), *outputs, group, count, *size, *extra],
+                 tasks)
     if result is not None:
         result.finish()
     return None
@@ -166,9 +183,9 @@ def constants(module, target, memory, training, weight_dtype, bias_dtype, mean_d
     b.ret(0)
 
 
-def apply(module, target, dtype, memory, out_dtype, form):
-    """Generator: x, mean, scale, shift, result: (x - mean) * scale + shift."""
-    apply_to_all(module, Form(*form), [dtype], [memory] * 3, out_dtype, dtype,
+def apply(module, target, dtype, memory, finish, form):
+    """Generator: x, mean, scale, shift, results: (x - mean) * scale + shift, as `finish` says."""
+    apply_to_all(module, target, Form(*form), [dtype], [memory] * 3, finish, dtype,
                  lambda b, values, constants: b.fma(values[0] - constants[0], *constants[1:]))
 
 
@@ -277,5 +294,5 @@ def gradient_apply(module, target, dtype, g_dtype, memory, mean_dtype, out_dtype
         if not training:
             return values[0] * scale
         return (values[0] - average - (values[1] - centre) * slope) * scale
-    apply_to_all(module, Form(*form), [g_dtype, dtype], [*[memory] * 3, mean_dtype], out_dtype,
-                 dtype, formula)
+    apply_to_all(module, target, Form(*form), [g_dtype, dtype], [*[memory] * 3, mean_dtype],
+                 Plain(out_dtype), dtype, formula)

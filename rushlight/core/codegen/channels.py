@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .emit import Builder
 from .llvm_types import vector
@@ -106,9 +106,9 @@ def apply_work(size: Shape, form: Form, arrays: int) -> tuple[int, int, int]:
 class _Walk:
     """The sizes as values, and the arrays' addresses, inside a kernel."""
 
-    def __init__(self, b: Builder, form: Form, dtype, pointers):
+    def __init__(self, b: Builder, form: Form, dtype, pointers, target=None):
         found = arguments(b, *["ptr"] * pointers, *["i64"] * (2 + len(Shape._fields)))
-        self.b, self.form = b, form
+        self.b, self.form, self.target = b, form, target
         self.pointers = found[:pointers]
         self.group, self.total = found[pointers: pointers + 2]
         self.size = Shape(*found[pointers + 2:])
@@ -199,35 +199,59 @@ def channel_vectors(b, lanes, block, channels):
         yield b.minimum(channel, channels - lanes)
 
 
-def apply_to_all(module, form: Form, arrays, tables, out_dtype, dtype, formula) -> None:
+class Plain(NamedTuple):
+    """A result stored as it is; see `channel_epilogue.Fused` for what else can become of it."""
+
+    dtype: str
+
+    @property
+    def outputs(self) -> int:
+        """How many arrays are written."""
+        return 1
+
+    def open(self, walk, place):
+        """What to make of a vector at place i of a row, and how to store that."""
+        out = line(walk.b, self.dtype, walk.form.lanes, walk.pointers[-1], place.row, walk.kind)
+        return lambda value, i: value, out.store
+
+
+class Place(NamedTuple):
+    """A row: its first element (of row-major arrays), its sample, its channel (across: None)."""
+
+    row: Any
+    sample: Any
+    channel: Any
+
+
+def apply_to_all(module, target, form: Form, arrays, tables, finish, dtype, formula) -> None:
     """Write a kernel for a result computed from each place of arrays and its channel's constants.
 
-    arrays, tables: the dtype of each; their addresses are the first arguments, the result's
-    follows. ``formula(b, values, constants)`` gives the result, computed as `dtype` is.
+    arrays, tables: the dtype of each; their addresses are the first arguments, the results'
+    follow. ``formula(b, values, constants)`` gives the result, computed as `dtype` is; `finish`
+    (Plain or Fused) says what is stored.
     """
-    pointers = len(arrays) + len(tables) + 1
+    pointers = len(arrays) + len(tables) + finish.outputs
     b = module.kernel()
-    walk = _Walk(b, form, dtype, pointers)
+    walk = _Walk(b, form, dtype, pointers, target)
     size, lanes = walk.size, form.lanes
     read = list(zip(arrays, walk.pointers))
     listed = list(zip(tables, walk.pointers[len(arrays):]))
-    out = walk.pointers[-1]
     with items(b, walk.group, walk.total) as item:
         if form.across:
             sweep = Sweep(b, lanes, size.channels, 0, True)
-            row = item * size.channels
+            place = Place(item * size.channels, item, None)
         else:
             sweep = Sweep(b, lanes, size.values, form.static, form.ragged)
-            row = item * size.values
-            channel = item % size.channels
-            fixed = [b.splat(Line(b, name, 1, pointer, kind=walk.kind).load(channel), lanes)
+            place = Place(item * size.values, item // size.channels, item % size.channels)
+            fixed = [b.splat(Line(b, name, 1, pointer, kind=walk.kind).load(place.channel), lanes)
                      for name, pointer in listed]
+        made, store = finish.open(walk, place)
 
         def value(i):
             constants = fixed if not form.across else [
                 Line(b, name, lanes, pointer, kind=walk.kind).load(i) for name, pointer in listed]
-            values = [line(b, name, lanes, pointer, row, walk.kind).load(i)
+            values = [line(b, name, lanes, pointer, place.row, walk.kind).load(i)
                       for name, pointer in read]
-            return formula(b, values, constants)
-        sweep.write(line(b, out_dtype, lanes, out, row, walk.kind), value)
+            return made(formula(b, values, constants), i)
+        sweep.each(value, store)
     b.ret(0)

@@ -131,7 +131,8 @@ def partition(graph: Graph) -> list[Unit]:
                 home.rule = rule_of(record.op.name)
                 if record.op is UPDATE:
                     home.walk = None
-                elif home.rule is not None and len(record.outputs) == 1:
+                elif home.rule is not None and record.outputs[0] is not None and (
+                        len(record.outputs) == 1 or home.rule.epilogue):
                     home.walk = record.outputs[0].meta
             home.reads |= inputs
             home.ancestors = ancestors_of(inputs, maker)

@@ -64,16 +64,17 @@ class Lowering:
         Only lowerings registered with ``epilogue=True`` get one. Its input 0 is the op's own
         result (of `result` meta); `extras` are its other inputs: Operand or Number, each Operand
         with its meta broadcast to the result's shape (stride 0 where it repeats). `outputs` are
-        then the body's outputs.
+        then the body's outputs, and `others` the op's own outputs after the first.
     prologue: a `Body` that computes the elements of input 0 from `prologue_inputs` (Operands, each
         broadcast to input 0's shape, and Numbers), or None. Only with ``prologue=True``.
     """
 
     def __init__(self, op, inputs, outputs, params, new_slot, epilogue=None, extras=(),
-                 result=None):
+                 result=None, others=None):
         self.op, self.inputs, self.outputs, self.params = op, inputs, outputs, params
         self.epilogue, self.extras = epilogue, extras
         self.result = result if result is not None else outputs[0].meta if outputs[0] else None
+        self.others = tuple(outputs[1:]) if others is None else others
         self.prologue: Any = None
         self.prologue_inputs: tuple = ()
         self.steps: list[Step] = []

@@ -155,12 +155,15 @@ class _Maker:
             keep = out is not None and (out.buffer in wanted)
             outputs.append(self.operand(out) if keep else None)
         options: dict[str, Any] = {}
-        if unit.pointwise:
-            body, extras = body_of(unit.pointwise, wanted, first=anchor.outputs[0])
-            outputs = [self.array(b) for b in wanted]
+        own = {o.buffer for o in anchor.outputs[1:] if o is not None}
+        final = [b for b in wanted if b not in own]
+        others = tuple(outputs[1:])
+        if unit.pointwise and final:
+            body, extras = body_of(unit.pointwise, final, first=anchor.outputs[0])
+            outputs = [self.array(b) for b in final]
             options = {"epilogue": body, "extras": tuple(self.operand(i) for i in extras[1:]),
-                       "result": anchor.outputs[0].meta}
-        if not any(o is not None for o in outputs):
+                       "result": anchor.outputs[0].meta, "others": others}
+        if not any(o is not None for o in (*outputs, *others)):
             return True        # nobody needs it
         low = Lowering(anchor.op, tuple(self.operand(i) for i in anchor.inputs), tuple(outputs),
                        anchor.params, self.new_slot, **options)

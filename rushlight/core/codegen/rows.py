@@ -92,19 +92,23 @@ class Sweep:
         self.b, self.lanes, self.ragged, self.static = b, lanes, ragged, static
         self.length = b.constant("i64", static) if static else length
 
-    def write(self, out: Line, function) -> None:
-        """Store ``function(i)`` at each place; it may read what is there."""
+    def write(self, out, function) -> None:
+        """Store ``function(i)`` at each place of a Line; it may read what is there."""
+        self.each(function, out.store)
+
+    def each(self, function, store) -> None:
+        """``store(function(i), i)`` for each vector; function may read what store overwrites."""
         place = self.length - self.lanes
         last = function(place) if self.ragged else None     # before its neighbours are written
         if self.static:
             for n in range(0, self.static - self.lanes + 1, self.lanes):
                 i = self.b.constant("i64", n)
-                out.store(function(i), i)
+                store(function(i), i)
         else:
             with self.b.loop(0, self.length - (self.lanes - 1), self.lanes) as i:
-                out.store(function(i), i)
+                store(function(i), i)
         if last is not None:
-            out.store(last, place)
+            store(last, place)
 
     def fresh(self, value, start=0.0):
         """A value of the last vector with `start` in the lanes that were seen before."""
