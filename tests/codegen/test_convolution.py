@@ -6,10 +6,14 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from rushlight.core.base.shapes import meta
 from rushlight.core.codegen import library
+from rushlight.core.codegen.body import Body
+from rushlight.core.codegen.lowering import Lowering, Operand, rule_of
 from rushlight.core.codegen.target import aarch64, limited
+from rushlight.core.ops.record import REGISTRY
 
-from .harness import interpreted, native
+from .harness import interpreted, meta_of, native, run_kernel
 
 # x shape, weight shape, stride, padding, dilation, groups
 CASES = {
@@ -133,6 +137,65 @@ def test_nan_and_infinity_stay_where_they_belong():
     wanted = interpreted("convolution", [x, w, bias], (*how, None))[0]
     np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted))
     np.testing.assert_array_equal(np.isinf(found), np.isinf(wanted))
+
+
+def fused(name, inputs, params, body, extras, results):
+    """Run a record with a fused body; `results`: the arrays that its outputs go to."""
+    op = REGISTRY[name]
+    arrays = [a for a in inputs if a is not None]
+    operands = iter([Operand(i, meta_of(x)) for i, x in enumerate(arrays)])
+    given = [None if a is None else next(operands) for a in inputs]
+    product = op.rule(*[o and o.meta for o in given], *params)
+    first = len(arrays)
+    arrays += [*extras, *results]
+    spread = [Operand(first + i, meta(meta_of(x).dtype, product.shape, tuple(
+        s // x.itemsize for s in np.broadcast_to(x, product.shape).strides)))
+        for i, x in enumerate(extras)]
+    outputs = [Operand(first + len(extras) + i, meta_of(x)) for i, x in enumerate(results)]
+    numbered = iter(range(1000, 2000))
+    low = Lowering(op, tuple(given), tuple(outputs), params, lambda: next(numbered), body,
+                   tuple(spread), product)
+    rule = rule_of(name)
+    assert rule is not None and rule.epilogue and rule.function(low) is not False
+    memory = dict(enumerate(arrays))
+    for slot, size in low.temporaries.items():
+        memory[slot] = np.full(size, 255, np.uint8)
+    for step in low.steps:
+        words = [extra if slot == -1 else memory[slot].__array_interface__["data"][0] + extra
+                 for slot, extra in step.arguments]
+        run_kernel(step.generator, step.parameters, words, step.tasks)
+
+
+@pytest.mark.parametrize("case", ["first layer", "wide rows", "many images", "channel blocks",
+                                  "depthwise, many images", "volume", "one by one"])
+@pytest.mark.parametrize("dtype", [np.float32, ml_dtypes.bfloat16])
+def test_fused_scale_residual_and_relu_with_its_mask(case, dtype):
+    x, w, bias, how = arrays(case, dtype)
+    params = (*how, None)
+    plain = native("convolution", [x, w, bias], params)[0]
+    random = np.random.default_rng(9)
+    residual = random.standard_normal(plain.shape).astype(dtype)
+    scale = random.standard_normal((plain.shape[1],) + (1,) * (x.ndim - 2)).astype(dtype)
+    kind = meta_of(plain).dtype.name
+    body = Body((kind, kind, kind),
+                (("mul", (0, 1), kind, kind), ("add", (3, 2), kind, kind),
+                 ("relu", (4,), kind, kind), ("gt", (4, 2), kind, "bool")), (5, 6))
+    results = [np.empty(plain.shape, dtype), np.empty(plain.shape, bool)]
+    fused("convolution", [x, w, bias], params, body, [scale, residual], results)
+    before = (plain * scale).astype(dtype) + residual
+    np.testing.assert_array_equal(results[0], np.maximum(before, dtype(0)))
+    np.testing.assert_array_equal(results[1], before > residual)
+
+
+def test_fused_scale_of_a_strided_input_gradient():
+    y, w, _, how = arrays("stride 3")
+    w, params = w.swapaxes(0, 1), (*how, (40, 41))
+    plain = native("convolution_transpose", [y, w, None], params)[0]
+    scale = np.arange(1, 4, dtype=np.float32).reshape(3, 1, 1)
+    body = Body(("float32", "float32"), (("mul", (0, 1), "float32", "float32"),), (2,))
+    found = np.empty_like(plain)
+    fused("convolution_transpose", [y, w, None], params, body, [scale], [found])
+    np.testing.assert_array_equal(found, plain * scale)
 
 
 @pytest.mark.parametrize("wanted", [limited("avx2"), aarch64()], ids=["avx2", "aarch64"])
