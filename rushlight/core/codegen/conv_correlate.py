@@ -21,7 +21,7 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
     lanes = target.lanes(8 if problem.dtype == "float64" else 4)
     layout = Layout(problem, blocks, lanes)
     kind = compute_type(problem.dtype)
-    packer = plane_packer(module, target, problem, blocks, lanes)
+    packer = plane_packer(module, target, problem, blocks, lanes) if blocks.source == "own" else ""
     results = Results(problem, target, lanes, bias, body, extras, outputs)
     tiles = _Tiles(module, problem, blocks, layout, kind, results)
     depth, height, width = problem.size
@@ -32,7 +32,7 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
     arguments = b.args[0]
     x = b.load("ptr", arguments)
     weights = b.load("ptr", b.element(arguments, 1, "i64"))
-    work = b.stack(kind, layout.elements)
+    own = b.stack(kind, layout.elements) if packer else None
     end = b.minimum(b.args[2] * per_task, layout.tasks)
     with b.loop(b.args[1] * per_task, end, unroll=False) as task:
         out_block = task % layout.out_blocks
@@ -49,25 +49,71 @@ def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: in
             else (rows * width + (lanes - 1)) // lanes
         outs = b.minimum(problem.outs - out_block * blocks.outs, blocks.outs)
         out = out_block * blocks.outs
-        task_weights = b.element(weights, (group * problem.outs + out) * (problem.channels * taps),
-                                 kind)
+        if blocks.weights == "direct":
+            task_weights = b.element(weights, group * problem.w_strides[0]
+                                     + out * problem.w_strides[1], kind)
+        else:
+            task_weights = b.element(weights, (group * problem.outs + out)
+                                     * (problem.channels * taps), kind)
         with b.loop(0, layout.channel_blocks, unroll=False) as block:
             channel = block * blocks.channels
             channels = b.minimum(problem.channels - channel, blocks.channels)
-            with b.loop(0, units, unroll=False) as u:
-                image, slice_ = (first_unit + u) // depth, (first_unit + u) % depth
-                place = image * problem.x_strides[0] + (group * problem.channels + channel) \
-                    * problem.x_strides[1]
-                b.call(packer, "void", b.element(x, place, memory_type(problem.dtype)),
-                       b.element(work, u * layout.unit, kind), slice_, row, rows, channels)
-            if not layout.exact:
-                # Idle lanes read beyond the last unit: rubbish could be slow (denormal numbers).
-                with b.loop(0, channels * layout.planes, unroll=False) as plane:
-                    b.store(b.constant(vector(kind, lanes), 0), b.element(
-                        work, plane * layout.plane + units * layout.unit, kind))
-            here = b.element(task_weights, channel * outs * taps, kind)
+            if own is not None:
+                work = own
+                emit_planes(b, packer, problem, layout, x, own, group, channel, channels,
+                            first_unit, units, row, rows)
+            elif blocks.source == "shared":
+                region = task // layout.out_blocks * layout.channel_blocks + block
+                work = b.element(x, region * layout.elements, kind)
+            else:
+                work = b.element(x, (group * problem.channels + channel) * problem.x_strides[1]
+                                 + row * problem.x_strides[3], kind)
+            here = task_weights if blocks.weights == "direct" else \
+                b.element(task_weights, channel * outs * taps, kind)
             tiles.run(b, work, here, channels, group * problem.outs + out, outs, units, vectors,
                       first_unit, row, rows, block)
+    b.ret(0)
+
+
+def emit_planes(b, packer, problem, layout, x, work, group, channel, channels, first_unit, units,
+                row, rows):
+    """Copy the planes of some units, and zeros behind them."""
+    depth, kind = problem.size[0], compute_type(problem.dtype)
+    with b.loop(0, units, unroll=False) as u:
+        image, slice_ = (first_unit + u) // depth, (first_unit + u) % depth
+        place = image * problem.x_strides[0] + (group * problem.channels + channel) \
+            * problem.x_strides[1]
+        b.call(packer, "void", b.element(x, place, memory_type(problem.dtype)),
+               b.element(work, u * layout.unit, kind), slice_, row, rows, channels)
+    if not layout.exact:
+        # Idle lanes read beyond the last unit: rubbish could be slow (denormal numbers).
+        with b.loop(0, channels * layout.planes, unroll=False) as plane:
+            b.store(b.constant(vector(kind, layout.lanes), 0), b.element(
+                work, plane * layout.plane + units * layout.unit, kind))
+
+
+def shared_planes(module, target, problem: Correlation, blocks: Blocks):
+    """The planes that several tasks of `correlate` read. Arguments: x, planes.
+
+    A task: one (unit block, band, group, channel block), as `correlate` numbers them.
+    """
+    lanes = target.lanes(8 if problem.dtype == "float64" else 4)
+    layout = Layout(problem, blocks, lanes)
+    packer = plane_packer(module, target, problem, blocks, lanes)
+    module.scheduled = True
+    b = module.kernel()
+    x, planes = b.load("ptr", b.args[0]), b.load("ptr", b.element(b.args[0], 1, "i64"))
+    with b.loop(b.args[1], b.args[2], unroll=False) as task:
+        region, block = task // layout.channel_blocks, task % layout.channel_blocks
+        group, rest = region % problem.groups, region // problem.groups
+        first_unit, row = rest // layout.bands * blocks.units, rest % layout.bands * blocks.rows
+        rows = b.minimum(problem.size[1] - row, blocks.rows)
+        units = b.minimum(layout.slices - first_unit, blocks.units)
+        channel = block * blocks.channels
+        channels = b.minimum(problem.channels - channel, blocks.channels)
+        emit_planes(b, packer, problem, layout, x,
+                    b.element(planes, task * layout.elements, compute_type(problem.dtype)),
+                    group, channel, channels, first_unit, units, row, rows)
     b.ret(0)
 
 
@@ -92,9 +138,14 @@ class _Tiles:
         layout, lanes, problem = self.layout, self.lanes, self.problem
         inputs = [("ptr", f"x{v}") for v in range(vectors)]
         b = self.module.function(f"tile{size}x{vectors}", "void",
-                                 [*inputs, ("ptr", "w"), ("ptr", "scratch"), ("i64", "channels")],
-                                 True)
-        *x, weights, scratch, channels = b.args
+                                 [*inputs, ("ptr", "w"), ("ptr", "scratch"), ("i64", "channels"),
+                                  *[("i64", f"left{v}") for v in range(vectors)]], True)
+        x, (weights, scratch, channels) = b.args[:vectors], b.args[vectors: vectors + 3]
+        # Idle lanes of x itself may be beyond its end.
+        masks = [None] * vectors if layout.exact or self.blocks.source != "direct" else \
+            [first_lanes(b, left, lanes) for left in b.args[vectors + 3:]]
+        pitch, step = (problem.w_strides[1], problem.w_strides[2]) \
+            if self.blocks.weights == "direct" else (1, size)
         kind = vector(self.kind, lanes)
         sums = [[b.variable(b.constant(kind, 0)) for _ in range(vectors)] for _ in range(size)]
         count = channels * layout.planes
@@ -106,10 +157,11 @@ class _Tiles:
             base = b.element(weights, number * count * size, self.kind)
             rows = [b.element(pointer, start, self.kind) for pointer in x]
             with b.loop(0, count, unroll=False) as k:
-                values = [b.load(kind, b.element(pointer, k * layout.plane, self.kind))
-                          for pointer in rows]
+                values = [load_masked(b, kind, b.element(pointer, k * layout.plane, self.kind),
+                                      mask) for pointer, mask in zip(rows, masks)]
+                place = b.element(base, k * step, self.kind)
                 for t in range(size):
-                    weight = b.splat(b.load(self.kind, b.element(base, k * size + t, self.kind)),
+                    weight = b.splat(b.load(self.kind, b.element(place, t * pitch, self.kind)),
                                      lanes)
                     for v in range(vectors):
                         sums[t][v].set(b.fma(weight, values[v], sums[t][v].get()))
@@ -197,7 +249,10 @@ class _Tiles:
         """One tile of result channels, all pixel vectors."""
         layout = self.layout
         depth, height, width = self.problem.size
-        weights = b.element(weights, before * channels * taps, self.kind)
+        weights = b.element(weights, before * (
+            self.problem.w_strides[1] if self.blocks.weights == "direct" else channels * taps),
+            self.kind)
+        direct = self.blocks.source == "direct"
 
         def step(first, count):
             pointers, places = [], []
@@ -213,10 +268,16 @@ class _Tiles:
                 else:
                     start = i * self.lanes
                     pixel, left = pixel + start, rows * width - start
-                pointers.append(b.element(work, u * layout.unit + start, self.kind))
+                if direct:
+                    start = unit // depth * self.problem.x_strides[0] \
+                        + unit % depth * self.problem.x_strides[2] + start
+                else:
+                    start = u * layout.unit + start
+                pointers.append(b.element(work, start, self.kind))
                 places += [unit // depth, pixel, b.minimum(left, self.lanes)]
             self.results.prefetch(b, size, out + before, places)
-            b.call(f"tile{size}x{count}", "void", *pointers, weights, scratch, channels)
+            b.call(f"tile{size}x{count}", "void", *pointers, weights, scratch, channels,
+                   *places[2::3])
             b.call(f"finish{count}", "void", b.args[0], scratch,
                    b.constant("i64", size), out + before, block, *places)
 

@@ -28,6 +28,7 @@ from math import prod
 from typing import NamedTuple
 
 WORKSPACE = 256 << 10       # bytes of planes of one task (on the stack, in the level-2 cache)
+SHARED = 8 << 20            # elements of planes that an earlier step may make
 MANY_TASKS = 16             # large problems are cut into at least so many tasks
 TASK_WORK = 300_000         # multiply-adds that are worth a task of their own
 
@@ -66,6 +67,8 @@ class Blocks(NamedTuple):
     tile: int             # result channels of a register tile
     vectors: int          # pixel vectors of a register tile
     by_rows: bool = False  # padded rows instead of a plane for each tap column
+    source: str = "own"   # planes: a task's "own", "shared" ones of an earlier step, "direct": x
+    weights: str = "packed"    # or "direct"
 
 
 def ceil(a: int, b: int) -> int:
@@ -104,6 +107,8 @@ class Layout:
         if self.plane // lines % 2 == 0:              # not a power of two: no cache set conflicts
             self.plane += lines
         self.elements = blocks.channels * self.planes * self.plane
+        if blocks.source == "direct":
+            self.plane, self.elements = problem.x_strides[1], 0
         self.bands = ceil(height, blocks.rows)
         last = height - (self.bands - 1) * blocks.rows
         self.row_vectors = ceil(width, lanes)
@@ -118,7 +123,8 @@ class Layout:
         self.unit_blocks = ceil(self.slices, blocks.units)
         self.out_blocks = ceil(problem.outs, blocks.outs)
         self.channel_blocks = max(1, ceil(problem.channels, blocks.channels))
-        self.tasks = self.unit_blocks * self.bands * problem.groups * self.out_blocks
+        self.regions = self.unit_blocks * self.bands * problem.groups
+        self.tasks = self.regions * self.out_blocks
 
     def remainders(self, blocks: Blocks) -> list[int]:
         """Vector counts of the register tiles that some task needs besides the full one."""
@@ -146,7 +152,7 @@ def tile_cycles(tile, vectors, across=False):
     across: vectors lie across cache lines.
     """
     loads = tile + vectors * (2 if across else 1)
-    return max(tile * vectors / 2, loads / 2, (tile * vectors + tile + vectors + 3) / 5, 4)
+    return max(tile * vectors / 2, loads / 1.6, (tile * vectors + tile + vectors + 3) / 5, 4)
 
 
 def _candidates(problem, lanes):
@@ -168,6 +174,23 @@ def _candidates(problem, lanes):
             yield r, u
 
 
+def _reads_directly(problem: Correlation, itemsize: int) -> bool:
+    """Whether planes would be copies of x, and x's channels do not share their cache sets."""
+    _, height, width = problem.size
+    strides = problem.x_strides
+    return (problem.kernel == (1, 1, 1) and problem.stride == (1, 1, 1)
+            and problem.offset == (0, 0, 0) and problem.source == problem.size
+            and problem.dtype in ("float32", "float64")
+            and strides[4] == 1 and strides[3] == width and strides[1] >= height * width
+            and (strides[1] * itemsize % 2048 != 0 or problem.channels <= 16))
+
+
+def _weights_directly(problem: Correlation) -> bool:
+    """Whether packing weights costs more than reading them in rows: few pixels use each."""
+    return (problem.kernel == (1, 1, 1) and problem.dtype in ("float32", "float64")
+            and problem.batch * prod(problem.size) <= 1024)
+
+
 def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
     """The cheapest way to cut a problem: (estimated cycles of one core, Blocks).
 
@@ -177,55 +200,77 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
     with fewer tasks than `MANY_TASKS` pay for idle cores when the problem is large.
     """
     best = None
-    taps = prod(problem.kernel)
     small = problem.work < TASK_WORK * 2
-    weights = problem.outs * problem.channels * taps
-    far = weights * itemsize > (1 << 20)
-    kw = problem.kernel[2]
-    ways = (False, True) if problem.stride[2] == 1 and kw > 1 else (False,)
+    direct = _reads_directly(problem, itemsize)
+    weights = "direct" if _weights_directly(problem) else "packed"
+    ways = (False, True) if problem.stride[2] == 1 and problem.kernel[2] > 1 else (False,)
     for (rows, units), by_rows in product(_candidates(problem, lanes), ways):
         layout = Layout(problem, Blocks(rows, units, 1, problem.outs, 1, 1, by_rows), lanes)
         room = WORKSPACE // itemsize // (layout.planes * layout.plane)
-        if room == 0 and (rows > 1 or units > 1):
+        if room == 0 and (rows > 1 or units > 1) and not direct:
             continue
-        channels = min(problem.channels, max(room, 1))
+        channels = problem.channels if direct else min(problem.channels, max(room, 1))
         channels = max(1, ceil(problem.channels, ceil(max(problem.channels, 1), max(channels, 1))))
-        vectors = units * layout.vectors
-        row_vectors = ceil(problem.size[2], lanes)
-        # Stores across cache lines are slow; short rows are half vectors.
-        store = 2 if problem.size[2] % lanes == 0 or problem.size[2] * 2 <= lanes else 5
-        copies = (problem.channels * layout.row_planes * units * problem.kernel[0]
-                  * layout.plane_rows * (4 + layout.column_planes * row_vectors * store))
-        divisions = (1,)
-        if not small and layout.unit_blocks * layout.bands * problem.groups < MANY_TASKS:
-            divisions = (1, 2, 4, 8, 16)
+        divisions = [1]
+        if not small and layout.regions < MANY_TASKS:
+            divisions += [d for d in (2, 4, 8, 16) if problem.outs // d >= 8]
         for division in divisions:
-            if problem.outs // division < 8 and division > 1:
-                break
             outs = ceil(problem.outs, division)
-            for most, per_tile in register_tiles(registers):
-                if per_tile > vectors and per_tile > 1:
-                    continue
-                tile, full, short = split(outs, most)
-                whole, rest = divmod(vectors, per_tile)
-                step = 0.0
-                for t, count in ((tile, full), (tile - 1, short)):
-                    if count:
-                        step += count * (whole * tile_cycles(t, per_tile, by_rows)
-                                         + (tile_cycles(t, rest, by_rows) if rest else 0))
-                cycles = step * problem.channels * taps
-                finish = vectors * outs * (4.0 if layout.exact else 5.0)
-                blocks = max(1, ceil(problem.channels, channels))
-                cycles += finish * blocks + copies
-                cycles += outs * problem.channels * taps * itemsize * (1 / 8 if far else 1 / 64)
-                tasks = (layout.unit_blocks * layout.bands * problem.groups
-                         * ceil(problem.outs, outs))
-                total = cycles * tasks
-                if not small:
-                    rounds = ceil(tasks, 8) * 8       # idle cores at the end
-                    total *= rounds / tasks if tasks < MANY_TASKS else 1
-                if best is None or total < best[0]:
-                    best = total, Blocks(rows, units, channels, outs, tile, per_tile,
-                                          by_rows)
+            source = "direct" if direct else "own" if division == 1 or \
+                layout.regions * layout.plane * layout.planes * problem.channels > SHARED \
+                else "shared"
+            copies = 0 if direct else _copy_cycles(problem, layout, units, lanes)
+            if source == "shared":
+                copies /= ceil(problem.outs, outs)
+            blocks = Blocks(rows, units, channels, outs, 1, 1, by_rows, source, weights)
+            cycles, tile, vectors = _compute_cycles(problem, layout, blocks, registers, itemsize)
+            tasks = layout.regions * ceil(problem.outs, outs)
+            total = (cycles + copies) * tasks
+            if not small and tasks < MANY_TASKS:       # idle cores at the end
+                total *= ceil(tasks, 8) * 8 / tasks
+            if best is None or total < best[0]:
+                best = total, blocks._replace(tile=tile, vectors=vectors)
+    assert best is not None
+    return best
+
+
+def _copy_cycles(problem, layout, units, lanes):
+    """Of copying a task's planes."""
+    # Stores across cache lines are slow; short rows are half vectors.
+    width = problem.size[2]
+    store = 2 if width % lanes == 0 or width * 2 <= lanes else 5
+    return (problem.channels * layout.row_planes * units * problem.kernel[0] * layout.plane_rows
+            * (4 + layout.column_planes * ceil(width, lanes) * store))
+
+
+def _compute_cycles(problem, layout, blocks, registers, itemsize):
+    """Of a task without its copies, with the best register tile: (cycles, tile, vectors)."""
+    best = None
+    taps = prod(problem.kernel)
+    vectors = blocks.units * layout.vectors
+    far = problem.outs * problem.channels * taps * itemsize > (1 << 20)
+    rest_of_task = vectors * blocks.outs * (4.0 if layout.exact else 5.0) \
+        * max(1, ceil(problem.channels, blocks.channels))
+    rest_of_task += blocks.outs * problem.channels * taps * itemsize * (1 / 8 if far else 1 / 64)
+    # Planes come from far once and then, for each tile of channels, from the level-2 cache.
+    panel = vectors * layout.lanes * itemsize * problem.channels * taps
+    again = panel * (1 / 128 if panel * blocks.channels < problem.channels << 20 else 1 / 8)
+    if blocks.source != "own":
+        rest_of_task += panel / problem.kernel[1] / 8
+    for most, per_tile in register_tiles(registers):
+        if per_tile > vectors and per_tile > 1:
+            continue
+        if blocks.weights == "direct" and problem.w_strides[1] * itemsize % 2048 == 0:
+            most = min(most, 8)      # rows in one cache set: no more than it has ways
+        tile, full, short = split(blocks.outs, most)
+        whole, rest = divmod(vectors, per_tile)
+        step = 0.0
+        for t, count in ((tile, full), (tile - 1, short)):
+            if count:
+                step += count * (whole * tile_cycles(t, per_tile, blocks.by_rows)
+                                 + (tile_cycles(t, rest, blocks.by_rows) if rest else 0))
+        cycles = step * problem.channels * taps + rest_of_task + (full + short - 1) * again
+        if best is None or cycles < best[0]:
+            best = cycles, tile, per_tile
     assert best is not None
     return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 from .body import from_memory, memory_type
@@ -93,6 +94,9 @@ def pack_weights(module, target, problem: Correlation, order: WeightOrder, per_t
         b.ret()
         return b.name
 
+    if problem.channels * kd * kh * kw >= 64 and _rows_of_weights(problem):
+        lanes = target.lanes(8 if problem.dtype == "float64" else 4)
+        writer = functools.partial(_transposing_writer, module, problem, order, lanes)
     tiles = [split(min(order.outs, problem.outs - o), order.tile)
              for o in range(0, problem.outs, order.outs)]
     writers = {s: writer(s) for s in sorted({s - k for s, *counts in tiles
@@ -123,6 +127,73 @@ def pack_weights(module, target, problem: Correlation, order: WeightOrder, per_t
                 b.call(name, "void", b.element(source, from_, memory),
                        b.element(packed, to, kind), count)
     b.ret(0)
+
+
+def _rows_of_weights(problem: Correlation) -> bool:
+    """Whether a result channel's weights follow each other in memory."""
+    step = 1
+    for stride, size in zip(problem.w_strides[:1:-1], (*problem.kernel[::-1], problem.channels)):
+        if size > 1 and stride != step:
+            return False
+        step *= size
+    return True
+
+
+def _transposing_writer(module, problem: Correlation, order: WeightOrder, lanes, size):
+    """As the scalar writer of `pack_weights`, a square block of (channel, weight) at a time."""
+    kind, memory = compute_type(problem.dtype), memory_type(problem.dtype)
+    kd, kh, kw = problem.kernel
+    taps = kd * kh * kw
+    inner = (kh if order.rows_inside else 1) * (kw if order.columns_inside else 1)
+    # Where a tap goes: number among the loops before c, and among those after it.
+    before, after = [], []
+    for z in range(kd):
+        for y in range(kh):
+            for x in range(kw):
+                first, last = z, 0
+                for tap, count, inside in ((y, kh, order.rows_inside),
+                                           (x, kw, order.columns_inside)):
+                    if inside:
+                        last = last * count + tap
+                    else:
+                        first = first * count + tap
+                before.append(first)
+                after.append(last)
+    b = module.function(f"weights{size}", "void",
+                        [("ptr", "source"), ("ptr", "packed"), ("i64", "channels")], True)
+    source, packed, channels = b.args
+    tables = [b.global_address(module.table("i64", numbers)) for numbers in (before, after)] \
+        if taps > 1 else None
+    total = channels * taps
+    block = b.stack(kind, lanes * lanes)
+    wide = vector(memory, lanes)
+    with b.loop(0, total, lanes, unroll=False) as j:
+        left = b.minimum(total - j, lanes)
+        mask = first_lanes(b, left, lanes)
+        for t in range(0, size, lanes):
+            count = min(lanes, size - t)
+            rows = [b.cast(b.masked_load(wide, b.element(
+                source, j + (t + i) * problem.w_strides[1], memory), mask), vector(kind, lanes))
+                for i in range(count)]
+            rows += [rows[-1]] * (lanes - count)
+            for i, value in enumerate(transpose(b, rows)):
+                b.store(value, b.element(block, i * lanes, kind))
+            keep = None if count == lanes else lane_mask(b, [i < count for i in range(lanes)])
+            with b.loop(0, left, unroll=False) as i:
+                c, place = j + i, j + i
+                if tables is not None:
+                    c, tap = (j + i) // taps, (j + i) % taps
+                    first, last = (b.load("i64", b.element(table, tap, "i64"))
+                                   for table in tables)
+                    place = (first * channels + c) * inner + last
+                value = b.load(vector(kind, lanes), b.element(block, i * lanes, kind))
+                target = b.element(packed, place * size + t, kind)
+                if keep is None:
+                    b.store(value, target)
+                else:
+                    b.masked_store(value, target, keep)
+    b.ret()
+    return b.name
 
 
 def plane_packer(module, target, problem: Correlation, blocks: Blocks, lanes: int) -> str:

@@ -171,7 +171,11 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
         kernel, blocks, order, tasks, partial = _strategy(problem, lanes, this.registers, itemsize)
         elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
         packed = low.temporary(elements * itemsize)
-        if elements:
+        source = x
+        weights = ("slot", packed)
+        if blocks[-1] == "direct":       # see Blocks.weights
+            weights = moved(w, w_start)
+        elif elements:
             pieces = weight_pieces(problem, order)
             per_task = max(1, pieces * PACKED_AT_ONCE // elements)
             same = problem._replace(x_strides=(), batch=0, source=())
@@ -188,10 +192,15 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
         if partial:
             results = problem.batch * problem.groups * problem.outs * prod(problem.size)
             partial = ("slot", low.temporary(results * itemsize))
+        if kernel == "conv_correlate.correlate" and blocks.source == "shared":
+            layout = Layout(problem, blocks, lanes)
+            count = layout.regions * layout.channel_blocks
+            source = ("slot", low.temporary(count * layout.elements * itemsize))
+            low.step("conv_correlate.shared_planes", (problem, blocks), [x, source], tasks=count)
         per_task = min(tasks, max(1, TASK_WORK * tasks // max(problem.work, 1)))
         low.step(kernel, (problem, blocks, per_task, bias is not None, body, extras,
                           tuple(outputs)),
-                 [x, ("slot", packed), bias if bias is not None else 0, partial, *operands,
+                 [source, weights, bias if bias is not None else 0, partial, *operands,
                   *low.extras], tasks=-(-tasks // per_task))
     return None
 
