@@ -58,10 +58,11 @@ def out_metas(op, operands, params) -> tuple:
 
 
 def native(name: str, inputs: list, params: tuple = (), donate: bool = False,
-           outs: Any = None) -> list[np.ndarray]:
+           outs: Any = None, prologue: Any = None) -> list[np.ndarray]:
     """The outputs of an op's native lowering on arrays (any strides), numbers and None.
 
-    `outs`: the outputs' metas, for an op without a type rule.
+    outs: the outputs' metas, for an op without a type rule. prologue: (body, arrays and numbers)
+    that compute the op's first input, of which only the layout then counts.
 
     Raises LookupError where the op has no lowering for these inputs, `Refused` where a kernel
     refuses them. With `donate`, donated inputs are copied and updated in place.
@@ -112,6 +113,14 @@ def native(name: str, inputs: list, params: tuple = (), donate: bool = False,
         return counter[0]
 
     low = Lowering(op, tuple(operands), tuple(outputs), params, new_slot)
+    if prologue is not None:
+        low.prologue = prologue[0]
+        given: list[Any] = []
+        for item in prologue[1]:
+            slots[-2 - len(given)] = item
+            given.append(Number(-2 - len(given), type(item)) if not isinstance(item, np.ndarray)
+                         else Operand(-2 - len(given), meta_of(item)))
+        low.prologue_inputs = tuple(given)
     if rule.function(low) is False:
         raise LookupError(name)
     for slot, nbytes in low.temporaries.items():

@@ -130,6 +130,7 @@ MODULES: tuple = (
     "optimizer",
     "pooling",
     "pooling_average",
+    "reduction",
     "resampling",
     "rows_loss",
     "rows_norm",
