@@ -45,9 +45,16 @@ def settle(torch: Any, step: Callable[[], Any], limit: float = SETTLE_LIMIT) -> 
     return best
 
 
-def take_turns(steps: dict[str, Callable[[], Any]], estimates: dict[str, float],
-               rounds: int) -> dict[str, list[float]]:
-    """Return each library's seconds a step, one median for each of its `rounds` turns."""
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def take_turns(steps: dict[str, Callable[[], Any]], estimates: dict[str, float], rounds: int,
+               clock: Callable[[], float] = time.perf_counter) -> dict[str, list[float]]:
+    """Return each library's seconds a step, one median for each of its `rounds` turns.
+
+    clock: on a machine that others use, one thread's processor time ("cpu") is steadier than the
+    wall's; with several threads it would count those that wait actively.
+    """
     counts = {name: max(1, min(2000, int(TURN / max(estimates[name], 1e-7)))) for name in steps}
     found: dict[str, list[float]] = {name: [] for name in steps}
     for number in range(rounds):
@@ -58,9 +65,9 @@ def take_turns(steps: dict[str, Callable[[], Any]], estimates: dict[str, float],
             time.sleep(PAUSE)
             step()
             for _ in range(counts[name]):
-                begun = time.perf_counter()
+                begun = clock()
                 step()
-                times.append(time.perf_counter() - begun)
+                times.append(clock() - begun)
             found[name].append(statistics.median(times))
     return found
 
@@ -77,7 +84,8 @@ def deviation(ours: list[Any], theirs: list[Any]) -> float:
     return worst
 
 
-def peaks(modules: dict[str, Any], threads: int) -> dict[str, float]:
+def peaks(modules: dict[str, Any], threads: int,
+          clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
     """Measure the machine: float32 and bfloat16 FLOP/s, bytes/s of memory.
 
     FLOP/s: the best product of two 2048 matrices by any library present (NumPy's BLAS, PyTorch).
@@ -92,19 +100,19 @@ def peaks(modules: dict[str, Any], threads: int) -> dict[str, float]:
         halves = x.bfloat16(), y.bfloat16()
         products["flops"].append(lambda: x @ y)
         products["bfloat16_flops"].append(lambda: halves[0] @ halves[1])
-    found = {kind: max((2 * 2048 ** 3 / _best(run) for run in runs), default=0.0)
+    found = {kind: max((2 * 2048 ** 3 / _best(run, clock) for run in runs), default=0.0)
              for kind, runs in products.items()}
-    found["bytes"] = max(copy_speed(threads), read_speed())
+    found["bytes"] = max(copy_speed(threads, clock), read_speed(clock))
     return found
 
 
-def read_speed() -> float:
+def read_speed(clock: Callable[[], float]) -> float:
     """Return bytes/s of an inner product of two arrays of 512 MiB."""
     x, y = np.ones(2 ** 26), np.ones(2 ** 26)
-    return 2 * x.nbytes / _best(lambda: np.dot(x, y), 7)
+    return 2 * x.nbytes / _best(lambda: np.dot(x, y), clock)
 
 
-def copy_speed(threads: int) -> float:
+def copy_speed(threads: int, clock: Callable[[], float]) -> float:
     """Return bytes/s, read and written, of `threads` threads that copy 512 MiB."""
     sources = [np.ones(2 ** 26 // threads) for _ in range(threads)]
     targets = [np.ones_like(source) for source in sources]
@@ -115,18 +123,18 @@ def copy_speed(threads: int) -> float:
             worker.start()
         for worker in workers:
             worker.join()
-    return 2 * sum(source.nbytes for source in sources) / _best(copy, 7)
+    return 2 * sum(source.nbytes for source in sources) / _best(copy, clock)
 
 
-def _best(run: Callable[[], Any], repeats: int = 9) -> float:
+def _best(run: Callable[[], Any], clock: Callable[[], float], repeats: int = 9) -> float:
     run()
     time.sleep(PAUSE)
     run()
     best = float("inf")
     for _ in range(repeats):
-        begun = time.perf_counter()
+        begun = clock()
         run()
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, clock() - begun)
     return best
 
 

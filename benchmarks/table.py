@@ -1,7 +1,7 @@
 """rushlight beside PyTorch, row by row: how fast it is and what is still missing.
 
-    python benchmarks/table.py [--only NAME ...] [--threads 2] [--rounds 7] [--start]
-                               [--peers] [--json FILE] [--plot FILE] [--list]
+    python benchmarks/table.py [--only NAME ...] [--threads 2] [--rounds 7] [--start] [--peers]
+                               [--clock cpu] [--json FILE] [--plot FILE] [--list]
 
 Every row runs in rushlight and, where it is installed, in PyTorch: interleaved in one process, same
 number of threads, warm, medians of the turns' medians (`measure` says how they are kept from
@@ -34,7 +34,7 @@ from benchmarks.rows import ROWS, Row  # noqa: E402
 
 
 def measure_row(row: Row, modules: dict[str, Any], peaks: dict[str, float], rounds: int,
-                compilers: dict[str, Any]) -> dict[str, Any]:
+                compilers: dict[str, Any], clock: Any) -> dict[str, Any]:
     """Return one row's result: times, ratio, speed, deviation, or the error that stopped it."""
     result: dict[str, Any] = {"title": row.title, "at_least": row.at_least, "aim": row.aim,
                               "aim_share": row.aim_share}
@@ -51,7 +51,7 @@ def measure_row(row: Row, modules: dict[str, Any], peaks: dict[str, float], roun
                 raise
             result.setdefault("errors", {})[name] = f"{type(error).__name__}: {error}"[:300]
             traceback.print_exc()
-    times = measure.take_turns(steps, estimates, rounds)
+    times = measure.take_turns(steps, estimates, rounds, clock)
     result["seconds"] = {name: statistics.median(turns) for name, turns in times.items()}
     result["turns"] = times
     ours, theirs = result["seconds"].get("rushlight"), result["seconds"].get("torch")
@@ -93,10 +93,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--start", action="store_true", help="the rows about a program's start")
     parser.add_argument("--peers", action="store_true", help="torch.compile, JAX, tinygrad too")
+    parser.add_argument("--clock", choices=list(measure.CLOCKS), default="wall",
+                        help="cpu: processor time, for one thread on a machine that is busy")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     options = parser.parse_args()
+    if options.clock == "cpu" and options.threads != 1:
+        parser.error("--clock cpu takes --threads 1: threads that wait would count")
     if options.list:
         print("\n".join(f"{row.name:<18} {row.title}" for row in ROWS))
         return 0
@@ -105,7 +109,7 @@ def main() -> int:
     modules = {name: importlib.import_module(name) for name in names}
     for module in modules.values():
         module.set_num_threads(options.threads)
-    peaks = measure.peaks(modules, options.threads)
+    peaks = measure.peaks(modules, options.threads, measure.CLOCKS[options.clock])
     book = report.load(options.json)
     machine = measure.machine()
     if book.get("machine", machine)["cpu"] != machine["cpu"]:
@@ -121,9 +125,11 @@ def main() -> int:
     failed = False
     for row in rows:
         compilers = compilers_of(row, modules, options.peers)
-        result = measure_row(row, modules, peaks, options.rounds, compilers)
+        result = measure_row(row, modules, peaks, options.rounds, compilers,
+                             measure.CLOCKS[options.clock])
         failed |= "errors" in result
-        table["rows"][row.name] = {**result, "measured": time.strftime("%Y-%m-%d %H:%M")}
+        result |= {"clock": options.clock, "measured": time.strftime("%Y-%m-%d %H:%M")}
+        table["rows"][row.name] = result
         report.print_row(row.name, result, options.peers)
         report.save(options.json, book)
         gc.collect()
