@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core.codegen.speed import peak_flops
+
 PAUSE = 0.06            # seconds; OpenBLAS's threads sleep after 2**26 cycles, libgomp's earlier
 TURN = 0.25             # seconds of timed steps in a turn (at least one step)
 SETTLE_LIMIT = 60.0     # seconds within which a step must have become steady
@@ -88,7 +90,8 @@ def peaks(modules: dict[str, Any], threads: int,
           clock: Callable[[], float] = time.perf_counter) -> dict[str, float]:
     """Measure the machine: float32 and bfloat16 FLOP/s, bytes/s of memory.
 
-    FLOP/s: the best product of two 2048 matrices by any library present (NumPy's BLAS, PyTorch).
+    FLOP/s: multiply-adds in registers (wall clock), or the best product of two 2048 matrices by any
+    library present (NumPy's BLAS, PyTorch), whichever is more; bfloat16 by the product alone.
     Bytes: the better of a copy of 512 MiB by `threads` threads (bytes read and written count) and
     of a BLAS's inner product of two such arrays; some machines have that much cache all the same.
     """
@@ -102,6 +105,7 @@ def peaks(modules: dict[str, Any], threads: int,
         products["bfloat16_flops"].append(lambda: halves[0] @ halves[1])
     found = {kind: max((2 * 2048 ** 3 / _best(run, clock) for run in runs), default=0.0)
              for kind, runs in products.items()}
+    found["flops"] = max(found["flops"], peak_flops(threads))
     found["bytes"] = max(copy_speed(threads, clock), read_speed(clock))
     return found
 

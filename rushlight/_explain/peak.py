@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.base.knobs import cache_folder
+from rushlight.core.codegen.speed import peak_flops
 
-SIZE = 1024             # of the matrices: large enough for a BLAS's best, done in milliseconds
 COPIED = 2 ** 25        # float64 numbers, 256 MiB: beyond most caches
 FILE = "peak.json"
 
@@ -39,7 +39,7 @@ def measured(fastest: float = 0.0) -> dict[str, float]:
         before = {"flops": 0.0, "bytes": 0.0}
     if before["flops"] > 0 and before["bytes"] > 0 and fastest <= before["flops"]:
         return before
-    found = {"flops": max(product_speed(), before["flops"]),
+    found = {"flops": max(peak_flops(threads), before["flops"]),
              "bytes": max(copy_speed(threads), before["bytes"])}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,13 +48,6 @@ def measured(fastest: float = 0.0) -> dict[str, float]:
     except OSError:
         pass            # a read-only home only costs the next report a moment
     return found
-
-
-def product_speed() -> float:
-    """FLOP/s of the best of some products of two matrices by NumPy's BLAS."""
-    a, b = (np.random.default_rng(seed).random((SIZE, SIZE), np.float32) for seed in (0, 1))
-    out = np.empty_like(a)
-    return 2 * SIZE ** 3 / _best(lambda: np.matmul(a, b, out=out), 15)
 
 
 def copy_speed(threads: int) -> float:

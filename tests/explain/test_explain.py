@@ -21,7 +21,7 @@ PEAKS = {"flops": 100e9, "bytes": 10e9}
 @pytest.fixture(autouse=True)
 def known_peaks(monkeypatch):
     """No test measures the machine."""
-    monkeypatch.setattr(peak, "product_speed", lambda: PEAKS["flops"])
+    monkeypatch.setattr(peak, "peak_flops", lambda threads: PEAKS["flops"])
     monkeypatch.setattr(peak, "copy_speed", lambda threads: PEAKS["bytes"])
 
 
@@ -166,10 +166,10 @@ def test_circles_lie_below_the_roof_where_steps_are_slower_than_it():
 
 def test_the_peak_is_measured_once_and_again_only_when_a_step_was_faster(monkeypatch):
     assert peak.measured() == PEAKS
-    monkeypatch.setattr(peak, "product_speed", lambda: 150e9)
+    monkeypatch.setattr(peak, "peak_flops", lambda threads: 150e9)
     assert peak.measured() == PEAKS
     assert peak.measured(fastest=120e9) == {**PEAKS, "flops": 150e9}
-    monkeypatch.setattr(peak, "product_speed", lambda: 1e9)
+    monkeypatch.setattr(peak, "peak_flops", lambda threads: 1e9)
     assert peak.measured(fastest=200e9)["flops"] == 150e9       # never lowered by a busy moment
 
 

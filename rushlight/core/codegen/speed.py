@@ -1,0 +1,60 @@
+"""What the CPU can do at most: a kernel of nothing but multiply-adds in registers.
+
+Its speed on every core is the roof that other kernels are measured against.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from time import perf_counter
+
+import numpy as np
+
+from .library import kernel, target
+from .llvm_types import vector
+
+CHAINS = 12             # independent sums: two units of four to six cycles each are kept busy
+REPEATS = 10_000        # multiply-adds of each chain in a task, about 20 us of work
+TASKS = 200             # a measurement of a few milliseconds
+ROUNDS = 15
+
+
+def multiply_adds(module, wanted, chains, repeats):
+    """acc = acc * x + y in `chains` registers, `repeats` times a task; x, y: vectors at args[0]."""
+    lanes = wanted.lanes(4)
+    kind = vector("float", lanes)
+    b = module.kernel()
+    memory = b.load("ptr", b.args[0])
+    x = b.load(kind, memory, 4)
+    y = b.load(kind, b.element(memory, lanes, "float"), 4)
+    sums = [b.variable(x) for _ in range(chains)]
+    with b.loop(b.args[1], b.args[2]):
+        with b.loop(0, repeats, unroll=False):
+            for one in sums:
+                one.set(b.fma(one.get(), x, y))
+    for place, one in enumerate(sums):
+        b.store(one.get(), b.element(memory, (2 + place) * lanes, "float"), 4)
+    b.ret(0)
+
+
+def peak_flops(threads: int) -> float:
+    """FLOP/s in float32 of `threads` threads that multiply and add in registers: the best seen."""
+    code = kernel("speed.multiply_adds", (CHAINS, REPEATS))
+    run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
+        code.address)
+    lanes = target().lanes(4)
+    memory = [np.full((2 + CHAINS) * lanes, 0.5, np.float32) for _ in range(threads)]
+    arguments = [np.array([m.ctypes.data], np.int64) for m in memory]
+    flops = 2 * CHAINS * REPEATS * lanes * TASKS * threads
+    best = 0.0
+    for _ in range(ROUNDS):
+        workers = [threading.Thread(target=run, args=(a.ctypes.data, 0, TASKS))
+                   for a in arguments]
+        started = perf_counter()
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        best = max(best, flops / (perf_counter() - started))
+    return best
