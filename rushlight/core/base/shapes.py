@@ -79,6 +79,8 @@ class Meta:
         return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]{layout}"
 
     def __reduce__(self):
+        if self is OPAQUE:
+            return "OPAQUE"
         return (meta, (self.dtype, tuple(self.shape), self.strides, self.offset))
 
     @property

@@ -157,11 +157,24 @@ def kernel(generator: str, parameters: tuple) -> Code:
             _loaded.move_to_end(request)
             return found
     made = load(binary(repr(request), lambda: generate(generator, parameters)), generator)
+    _keep(request, made)
+    return made
+
+
+def admit(binaries: dict) -> None:
+    """Load machine code that another process made, by request, so that `kernel` finds it."""
+    for request, code in binaries.items():
+        with _lock:
+            known = request in _loaded
+        if not known:
+            _keep(request, load(code, request[0]))
+
+
+def _keep(request, made: Code) -> None:
     with _lock:
         _loaded[request] = made
         while len(_loaded) > KEPT:
             _loaded.popitem(last=False)
-    return made
 
 
 def binary(request: str, text) -> bytes:

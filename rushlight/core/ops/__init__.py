@@ -44,3 +44,10 @@ MODULES = (
 
 for _name in MODULES:  # registers them
     import_module("." + _name, __name__)
+
+
+def load_all() -> None:
+    """Register every op, also of the families that otherwise wait to be used."""
+    from pkgutil import iter_modules
+    for module in iter_modules(__path__):
+        import_module("." + module.name, __name__)

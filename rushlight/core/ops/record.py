@@ -104,6 +104,17 @@ class Op:
     def __repr__(self):
         return f"<op {self.name}: {self.family}>"
 
+    def __reduce__(self):
+        return (named, (self.name,))
+
+
+def named(name: str) -> Op:
+    """The op of this name; families that wait to be used are loaded (KeyError: there is none)."""
+    if name not in REGISTRY:
+        from . import load_all
+        load_all()
+    return REGISTRY[name]
+
 
 def backward_name(name: str) -> str:
     """PyTorch's node name of an op: ``max_pool2d`` -> ``MaxPool2DBackward0``."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import atexit
 import os
+import pickle
 import sys
 import threading
 from collections import deque
+from time import perf_counter
 from typing import Any
 
 from ..base.knobs import knob, number
@@ -21,7 +23,8 @@ if MODE not in ("0", "1", "sync"):
     raise ValueError(f"RUSHLIGHT_JIT must be 0, 1 or sync, got {MODE!r}")
 DEBUG = number("RUSHLIGHT_DEBUG")
 WAITING = 64                # plans that may wait; others ask again when they are next run
-PATIENCE = 0.0005           # seconds between switches of Python threads while compiling
+TURN = 0.0002               # seconds between switches of Python threads while compiling
+IDLE = 20.0                 # seconds without work after which the compiler's process ends
 
 statistics = {"compiled": 0, "refused": 0, "seconds": 0.0}
 _unfinished = [0]           # requests accepted and not yet done
@@ -45,15 +48,23 @@ _thread: list = []
 _stopping = [False]
 
 
-def compile_now(slot: Slot, graph) -> None:
+def compile_now(slot: Slot, graph, service=None) -> None:
     """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
-    from time import perf_counter
-
+    from ..codegen.library import admit
     from ..codegen.planning import blueprint
     from .native import NativePlan
+    from .service import Broken
     started = perf_counter()
     try:
-        slot.plan = NativePlan(blueprint(graph), slot.interpreter)
+        made = None
+        if service is not None:
+            try:
+                made, binaries = service.compile(graph)
+                admit(binaries)
+            except (Broken, RuntimeError, pickle.PicklingError, AttributeError,
+                    TypeError) as error:
+                _complain(f"compiles in its own process: {error}")
+        slot.plan = NativePlan(made or blueprint(graph), slot.interpreter)
         slot.state = "ready"
         statistics["compiled"] += 1
     except Exception as error:      # the interpreter goes on; the reason is kept and shown
@@ -65,8 +76,12 @@ def compile_now(slot: Slot, graph) -> None:
     statistics["seconds"] += seconds
     if DEBUG:
         told = slot.why or f"{len(slot.plan.names)} stages"
-        print(f"rushlight: compiled a plan of {graph.count} records in {seconds * 1e3:.0f} ms: "
-              f"{told}", file=sys.stderr)
+        _complain(f"compiled a plan of {graph.count} records in {seconds * 1e3:.0f} ms: {told}")
+
+
+def _complain(text: str) -> None:
+    if DEBUG:
+        print(f"rushlight: {text}", file=sys.stderr)
 
 
 def request(slot: Slot, part, live, leaves) -> None:
@@ -79,9 +94,7 @@ def request(slot: Slot, part, live, leaves) -> None:
     except Unsuitable as error:
         slot.state, slot.why = "refused", str(error)
         statistics["refused"] += 1
-        if DEBUG:
-            print(f"rushlight: a plan of {len(part)} records stays with the interpreter: {error}",
-                  file=sys.stderr)
+        _complain(f"a plan of {len(part)} records stays with the interpreter: {error}")
         return
     if MODE == "sync":
         compile_now(slot, graph)
@@ -97,21 +110,35 @@ def request(slot: Slot, part, live, leaves) -> None:
 
 
 def _work() -> None:
+    """The background thread: hands plans to the compiler's process and takes what it makes."""
+    from .service import Broken, Service
+    service: Any = None
     while True:
         with _wake:
             while not _queue and not _stopping[0]:
-                _wake.wait()
+                if not _wake.wait(IDLE) and service is not None:
+                    service.close()       # it comes back when it is needed
+                    service = None
             if _stopping[0]:
-                return
-            job = _queue.popleft()
+                break
+            slot, graph = _queue.popleft()
+        # While this thread has Python to do, the program's threads get their turns at once.
         before = sys.getswitchinterval()
-        sys.setswitchinterval(min(before, PATIENCE))
-        try:
-            compile_now(*job)
-        finally:
-            sys.setswitchinterval(before)
+        sys.setswitchinterval(min(before, TURN))
+        if service is None:
+            try:
+                service = Service()
+            except Broken as error:
+                _complain(f"compiles in its own process: {error}")
+        compile_now(slot, graph, service)
+        sys.setswitchinterval(before)
+        if service is not None and service.child.poll() is not None:
+            service = None
+        with _wake:
             _unfinished[0] -= 1
-            del job
+        del slot, graph
+    if service is not None:
+        service.close()
 
 
 def wait(timeout: float = 60.0) -> bool:

@@ -1,0 +1,110 @@
+"""The compiler as a process of its own, so that compiling never holds up the program's Python.
+
+A described plan (`codegen.graph`) goes down a pipe to a child that fuses, plans and compiles it,
+at a lower priority; the blueprint and the kernels' machine code come back. The child ignores
+Ctrl-C, ends when its pipe closes, and is started by the first plan that repeats. Both ends run
+this module; messages are pickles with their length in front, and only this program's own child
+sends them.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from typing import Any
+
+NICENESS = 5
+
+
+class Broken(Exception):
+    """The child could not be started, or is gone."""
+
+
+class Service:
+    """The parent's end: ``compile(graph)`` gives (blueprint, machine code by request)."""
+
+    def __init__(self):
+        import subprocess
+        from pathlib import Path
+        if not sys.executable:
+            raise Broken("there is no interpreter to start")
+        root = str(Path(__file__).resolve().parents[3])
+        code = (f"import sys; sys.path.insert(0, {root!r}); "
+                "import rushlight; from rushlight.core.runtime.service import serve; serve()")
+        try:
+            self.child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE)
+        except OSError as error:
+            raise Broken(str(error)) from error
+
+    def compile(self, graph) -> tuple[Any, dict]:
+        """Compile one plan; Broken where the child is gone, else the error the compiler raised."""
+        text = pickle.dumps(graph, pickle.HIGHEST_PROTOCOL)
+        try:
+            _write(self.child.stdin, text)
+            reply = _read(self.child.stdout)
+        except OSError as error:
+            raise Broken(str(error)) from error
+        if reply is None:
+            raise Broken(f"the compiler's process ended ({self.child.poll()})")
+        made, binaries, error = pickle.loads(reply)
+        if error is not None:
+            raise RuntimeError(error)
+        return made, binaries
+
+    def close(self) -> None:
+        """End the child."""
+        for stream in (self.child.stdin, self.child.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    continue
+        self.child.terminate()
+        self.child.wait()
+
+
+def _write(stream, text: bytes) -> None:
+    stream.write(len(text).to_bytes(8, "little") + text)
+    stream.flush()
+
+
+def _read(stream) -> bytes | None:
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    size = int.from_bytes(head, "little")
+    text = stream.read(size)
+    return text if len(text) == size else None
+
+
+def serve() -> None:
+    """The child's end: answer until the pipe closes."""
+    import signal
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    # Nothing but replies may reach the parent.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    from ..codegen.library import binary, generate
+    from ..codegen.planning import blueprint
+    known: set = set()
+    while True:
+        text = _read(sys.stdin.buffer)
+        if text is None:
+            return
+        try:
+            made = blueprint(pickle.loads(text))
+            binaries = {}
+            for stage in made.stages:
+                for step in stage.steps or ():
+                    request = (step.generator, step.parameters)
+                    if request not in known:
+                        known.add(request)
+                        binaries[request] = binary(
+                            repr(request), lambda r=request: generate(*r))
+            reply = (made, binaries, None)
+        except Exception as error:     # the parent shows it; the child goes on
+            reply = (None, {}, f"{type(error).__name__}: {error}")
+        _write(answers, pickle.dumps(reply, pickle.HIGHEST_PROTOCOL))
