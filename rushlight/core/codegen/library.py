@@ -91,6 +91,21 @@ def _few_passes(binding):
     return passes
 
 
+def open_llvm() -> None:
+    """Load LLVM's library so that other Python threads run meanwhile.
+
+    Python's own loading of it, by the import of llvmlite, holds the interpreter's lock for tens of
+    milliseconds; a foreign call of ``dlopen`` does not, and the import then finds it loaded.
+    """
+    from importlib.util import find_spec
+    spec = find_spec("llvmlite")
+    loader = getattr(ctypes.CDLL(None), "dlopen", None) if os.name == "posix" else None
+    if spec is None or loader is None or not spec.submodule_search_locations:
+        return
+    for path in Path(spec.submodule_search_locations[0], "binding").glob("libllvmlite*"):
+        loader(os.fsencode(path), ctypes.c_int(2))          # RTLD_NOW
+
+
 class Code:
     """Loaded machine code: `address` of the function "kernel". Kept while it is referenced."""
 

@@ -111,7 +111,9 @@ def request(slot: Slot, part, live, leaves) -> None:
 
 def _work() -> None:
     """The background thread: hands plans to the compiler's process and takes what it makes."""
+    from ..codegen.library import open_llvm
     from .service import Broken, Service
+    open_llvm()
     service: Any = None
     while True:
         with _wake:

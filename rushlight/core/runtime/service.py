@@ -14,7 +14,7 @@ import pickle
 import sys
 from typing import Any
 
-NICENESS = 5
+NICENESS = 15
 
 
 class Broken(Exception):
