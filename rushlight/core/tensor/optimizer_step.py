@@ -54,6 +54,7 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
     trace.append(step)
     line = user_line()
     inputs = (step,)
+    item: Any = None
     for number, (tensor, m) in enumerate(zip(targets, out_metas)):
         item = new(Value)
         item.op, item.inputs, item.params, item.meta = ITEM, inputs, (number,), m
