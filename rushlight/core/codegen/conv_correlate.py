@@ -192,10 +192,10 @@ class _Tiles:
         partial = b.load("ptr", b.element(arguments, 3, "i64")) if blocks > 1 else None
         with b.loop(0, size, unroll=False) as t:
             o = channel + t
-            for v, ((image, pixel, count), mask) in enumerate(zip(places, masks)):
+            for v, ((image, pixel, _), mask) in enumerate(zip(places, masks)):
                 value = b.load(kind, b.element(scratch, (t * vectors + v) * lanes, self.kind))
                 if partial is None:
-                    results.write(b, value, image, o, pixel, count, mask)
+                    results.write(b, value, image, o, pixel, mask)
                     continue
                 sums = b.variable(value)
                 place = b.element(partial, image * dense[0] + o * dense[1] + pixel, self.kind)
@@ -205,7 +205,7 @@ class _Tiles:
                 with b.unless(last):
                     store_masked(b, sums.get(), place, mask)
                 with b.when(last):
-                    results.write(b, sums.get(), image, o, pixel, count, mask)
+                    results.write(b, sums.get(), image, o, pixel, mask)
         b.ret()
 
     def run(self, b, work, weights, channels, out, outs, units, vectors, first_unit, row, rows,

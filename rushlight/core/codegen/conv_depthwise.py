@@ -53,7 +53,7 @@ def choose_depthwise(problem: Correlation, lanes: int, strided: bool) -> Depthwi
     return DepthwiseBlocks(together, min(max(channels, together), problem.groups))
 
 
-class _Pictures:
+class Pictures:
     """Sizes, and the functions that transpose pictures in."""
 
     def __init__(self, module, problem: Correlation, blocks: DepthwiseBlocks, lanes):
@@ -154,7 +154,7 @@ def depthwise(module, target, problem: Correlation, blocks: DepthwiseBlocks, per
     `per_task` of (image block, channel block), the last fastest.
     """
     lanes = target.lanes(8 if problem.dtype == "float64" else 4)
-    work = _Pictures(module, problem, blocks, lanes)
+    work = Pictures(module, problem, blocks, lanes)
     result = problem._replace(size=problem.source) if transposed else problem
     results = Results(result, target, lanes, bias, body, extras, outputs)
     if transposed:
@@ -188,7 +188,7 @@ def depthwise(module, target, problem: Correlation, blocks: DepthwiseBlocks, per
     b.ret(0)
 
 
-def _channel(work: _Pictures, transposed):
+def _channel(work: Pictures, transposed):
     """All pixels of one channel: gather the taps of y, or scatter y's gradient to them."""
     problem, lanes, kind = work.problem, work.lanes, work.kind
     _, sh, sw = problem.stride
@@ -215,7 +215,7 @@ def _channel(work: _Pictures, transposed):
     b.ret()
 
 
-def _unpack(work: _Pictures, results: Results, pixels, places):
+def _unpack(work: Pictures, results: Results, pixels, places):
     """One channel's sums to pictures."""
     problem, lanes, kind = work.problem, work.lanes, work.kind
     wide = vector(kind, lanes)
@@ -240,7 +240,7 @@ def _unpack(work: _Pictures, results: Results, pixels, places):
         mask = first_lanes(b, count, lanes) if pixels % lanes else None
         with b.loop(0, images, unroll=False) as i:
             results.write(b, b.load(wide, b.element(block, i * lanes, kind)), image + i, channel, p,
-                          count, mask)
+                          mask)
     b.ret()
 
 
@@ -251,7 +251,7 @@ def depthwise_weight(module, target, problem: Correlation, g_strides: tuple,
     partial: [image block][channel][tap]. A task: `per_task` of (image block, channel block).
     """
     lanes = target.lanes(8 if problem.dtype == "float64" else 4)
-    work = _Pictures(module, problem, blocks, lanes)
+    work = Pictures(module, problem, blocks, lanes)
     kind, wide = work.kind, vector(work.kind, lanes)
     work.packer("pack_x", problem.source, problem.x_strides, work.x_places, work.padded)
     work.packer("pack_g", problem.size, g_strides, range(work.pixels), work.pixels)

@@ -188,7 +188,7 @@ def _reads_directly(problem: Correlation, itemsize: int) -> bool:
 def _weights_directly(problem: Correlation) -> bool:
     """Whether packing weights costs more than reading them in rows: few pixels use each."""
     return (problem.kernel == (1, 1, 1) and problem.dtype in ("float32", "float64")
-            and problem.batch * prod(problem.size) <= 1024)
+            and problem.batch * prod(problem.size) <= 1024 and 1 in problem.w_strides[1:3])
 
 
 def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):

@@ -280,5 +280,5 @@ class _Images:
             mask = first_lanes(b, count, lanes) if self.pixels % lanes else None
             with b.loop(0, images, unroll=False) as i:
                 self.results.write(b, b.load(wide, b.element(block, i * lanes, kind)), image + i,
-                                   channel + o, p, count, mask)
+                                   channel + o, p, mask)
         b.ret()

@@ -6,7 +6,7 @@ from ..base.dtypes import DTYPES
 from .body import emit_body, from_memory, load_number, memory_type, round_half, to_memory
 from .conv_geometry import Correlation
 from .conv_pack import load_as
-from .llvm_types import element_type, vector
+from .llvm_types import element_type, natural_alignment, suffix, vector
 from .words import Lane
 
 OUTPUTS = 4      # the argument word of the first output; the body's further inputs follow
@@ -51,8 +51,8 @@ class Results:
                         load_number(b, self.body.inputs[n + 1], word(first + n))
                         for n, strides in enumerate(self.extras)]
 
-    def write(self, b, value, image, o, pixel, count, mask) -> None:
-        """Bias, body and stores of `count` pixels (`mask`: their lanes, None for all)."""
+    def write(self, b, value, image, o, pixel, mask) -> None:
+        """Bias, body and stores of the pixels where `mask` holds (None: all)."""
         problem, lanes = self.problem, self.lanes
         result = DTYPES[problem.dtype]
         if self.bias_pointer is not None:
@@ -73,7 +73,7 @@ class Results:
                 place = b.element(pointer, image * strides[0] + o * strides[1] + pixel, kind)
                 store_masked(b, stored, place, mask)
             else:
-                self._scatter(b, stored, pointer, image, o, pixel, strides, count)
+                self._scatter(b, stored, pointer, image, o, pixel, strides, mask)
 
     def _extra(self, b, source, name, strides, image, o, pixel, mask):
         kind = memory_type(name)
@@ -88,19 +88,40 @@ class Results:
         _, height, width = self.problem.size
         return strides[4] == 1 and strides[3] == width and strides[2] == width * height
 
-    def _scatter(self, b, value, pointer, image, o, pixel, strides, count):
+    def _scatter(self, b, value, pointer, image, o, pixel, strides, mask):
         """Lanes to pixels that are not neighbours in memory."""
-        _, height, width = self.problem.size
-        element = element_type(value.type)
-        slot = b.variable(value)
+        depth, height, width = self.problem.size
+        lanes = self.lanes
+        kind = vector("i32", lanes)
+
+        def each(number):
+            return b.splat(b.constant("i32", number), lanes)
+
         start = image * strides[0] + o * strides[1]
-        with b.loop(0, count, unroll=False) as i:
-            at = pixel + i
-            column, line = at % width, at // width
-            place = start + line // height * strides[2] + line % height * strides[3] \
+        if width % lanes == 0:         # all in one row
+            line, column = pixel // width, pixel % width
+            start = start + line // height * strides[2] + line % height * strides[3] \
                 + column * strides[4]
-            b.store(b.load(element, b.element(slot.pointer, i, element)),
-                    b.element(pointer, place, element))
+            index = b.iota("i32", lanes) * each(strides[4])
+        else:
+            at = b.iota("i32", lanes) + b.splat(b.cast(pixel, "i32"), lanes)
+            line = b.unsigned_divide(at, each(width))
+            index = (at - line * each(width)) * each(strides[4])
+            if depth > 1:
+                slice_ = b.unsigned_divide(line, each(height))
+                line = line - slice_ * each(height)
+                index = index + slice_ * each(strides[2])
+            index = index + line * each(strides[3])
+        element = element_type(value.type)
+        base = b.element(pointer, start, element)
+        places = b.emit(f"<{lanes} x ptr>", f"getelementptr {element}, ptr {base.ref}, "
+                                            f"{kind} {index.ref}")
+        held = mask if mask is not None else b.constant(vector("i1", lanes), True)
+        name = f"llvm.masked.scatter.{suffix(value.type)}.v{lanes}p0"
+        b.module.declarations.setdefault(
+            name, f"declare void @{name}({value.type}, <{lanes} x ptr>, i32, <{lanes} x i1>)")
+        b.line(f"call void @{name}({value.type} {value.ref}, <{lanes} x ptr> {places.ref}, i32 "
+               f"{natural_alignment(element)}, <{lanes} x i1> {held.ref})")
 
     def prefetch(self, b, size, out, places) -> None:
         """Ask for the lines that a tile's results go to, before its sums are computed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import gcd, prod
 
 from ..base.shapes import meta
+from . import conv_weight_images
 from .body import input_name
 from .conv_depthwise import choose_depthwise
 from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
@@ -197,7 +198,8 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
             count = layout.regions * layout.channel_blocks
             source = ("slot", low.temporary(count * layout.elements * itemsize))
             low.step("conv_correlate.shared_planes", (problem, blocks), [x, source], tasks=count)
-        per_task = min(tasks, max(1, TASK_WORK * tasks // max(problem.work, 1)))
+        work = problem.work + 8 * problem.batch * problem.groups * problem.outs * prod(problem.size)
+        per_task = min(tasks, max(1, TASK_WORK * tasks // work))
         low.step(kernel, (problem, blocks, per_task, bias is not None, body, extras,
                           tuple(outputs)),
                  [source, weights, bias if bias is not None else 0, partial, *operands,
@@ -284,6 +286,13 @@ def convolution_weight(low):
         per_task = min(tasks, max(1, MOVED * tasks // (8 * x.meta.numel)))
         low.step("conv_depthwise.depthwise_weight", (same, problem.g_strides, blocks, per_task),
                  [x, y, partial], tasks=-(-tasks // per_task))
+        low.step("conv_depthwise.add_parts", (dtype.name, parts, count), [partial, *low.outputs])
+        return None
+    if conv_weight_images.suits(same, lanes, itemsize):
+        parts, count = ceil(g.batch, lanes), low.result.numel
+        partial = ("slot", low.temporary(parts * count * itemsize))
+        low.step("conv_weight_images.weight_by_images", (same, problem.g_strides),
+                 [x, y, partial], tasks=conv_weight_images.tasks(same, lanes))
         low.step("conv_depthwise.add_parts", (dtype.name, parts, count), [partial, *low.outputs])
         return None
     cut = choose_cut(problem, lanes, this.registers)
