@@ -125,10 +125,12 @@ def _erfinv_of_w(w):
 
 
 def _lgamma_reduced(u):
-    """lgamma(2 + u) / u; at u = -1 it is zero too."""
-    if abs(u) < mpf(10) ** -12:
+    """lgamma(2 + u) / (u (1 + u)), without its zeros at 1 and 2."""
+    if abs(u) < mpf(10) ** -15:
         return 1 - mp.euler
-    return mp.loggamma(2 + u) / u
+    if abs(u + 1) < mpf(10) ** -15:
+        return mp.euler
+    return mp.loggamma(2 + u) / (u * (1 + u))
 
 
 ONE = mpf(1)
@@ -173,9 +175,12 @@ WANTED = {
                     mpf("-0.76"), mpf("0.76"), "erfinv(x)/x, t = sqrt(w) - 3.25"),
     "ERFINV_FAR": (lambda t: _erfinv_of_w((t + mpf("5.0")) ** 2), lambda t: ONE / 4,
                    mpf("-1.01"), mpf("1.2"), "erfinv(x)/x, t = sqrt(w) - 5"),
+    "LGAMMA": (lambda t: _lgamma_reduced(t - ONE / 2), lambda t: ONE, -ONE / 2, ONE / 2,
+               "lgamma(x) / ((x-1) (x-2)), t = x - 1.5"),
 }
 ONLY = {"LOG_MORE": ("double",), "LOG_SMALL": ("float",), "ERF_TAIL": ("float",),
         "ERFC": ("double",), "ERFINV": ("double",), "ERFINV_TAIL": ("double",),
+        "LGAMMA": ("double",),
         "ERFINV_FAR": ("double",), "ERF": ("float", "double")}
 
 ERROR = {"LOG_MORE": mpf(2) ** -69}

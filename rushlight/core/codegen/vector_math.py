@@ -11,6 +11,7 @@ from typing import Any
 from . import (
     vector_error_functions,
     vector_exponential,
+    vector_gamma,
     vector_logarithm,
     vector_trigonometry,
 )
@@ -21,4 +22,5 @@ from .vector_parts import polynomial
 __all__ = ["FUNCTIONS", "exp", "expm1", "log", "log1p", "polynomial", "tanh"]
 
 FUNCTIONS: dict[str, Any] = {**vector_exponential.FUNCTIONS, **vector_logarithm.FUNCTIONS,
-                             **vector_trigonometry.FUNCTIONS, **vector_error_functions.FUNCTIONS}
+                             **vector_trigonometry.FUNCTIONS, **vector_error_functions.FUNCTIONS,
+                             **vector_gamma.FUNCTIONS}
