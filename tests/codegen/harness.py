@@ -99,7 +99,8 @@ def native(name: str, inputs: list, params: tuple = (), donate: bool = False,
         else:
             order = sorted(range(len(m.shape)), key=lambda a: -m.strides[a])
             array = np.full([m.shape[a] for a in order], 77, m.np).transpose(np.argsort(order))
-        if donate and rule.donates and donated and i < len(donated):
+        if donate and rule.donates and donated and i < len(donated) and \
+                meta_of(inputs[donated[i]]) is m:
             array = inputs[donated[i]].copy(order="K")
             position = donated[i]
             slots[operands[position].slot] = array

@@ -129,6 +129,16 @@ def test_memory_order_of_the_parameter_is_kept():
     check((inputs, params, output_metas(params[0], [meta_of(a) for a in inputs[:2]], [])))
 
 
+def test_other_layouts_are_copied():
+    inputs, params, _ = record_of("sgd momentum", [(8, 6), (3, 5), (7,)])
+    inputs[0] = np.asfortranarray(inputs[0])                    # parameter in columns
+    inputs[1] = np.ascontiguousarray(inputs[1])                 # its state in rows
+    inputs[7] = np.asfortranarray(inputs[7])                    # a gradient in columns
+    inputs[8] = np.broadcast_to(np.float32(0.5), (7,))          # one number as a gradient
+    inputs[4] = np.repeat(inputs[4], 2)[::2]                    # a parameter with gaps
+    check((inputs, params, output_metas(params[0], [meta_of(a) for a in inputs[:6]], [])))
+
+
 def test_learning_rate_in_a_tensor():
     inputs, params, outs = record_of("adamw", SHAPES)
     inputs = [*inputs[:-len(params[0].option_names)],

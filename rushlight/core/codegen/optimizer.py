@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from ..base import dtypes as dt
 from ..base.dtypes import DTYPES
+from ..base.shapes import with_dtype
 from .body import MEMORY, from_memory, to_memory
+from .copying import copy_steps
 from .emit import Value
 from .llvm_types import vector
 from .lowering import Number, lowers
@@ -63,10 +65,12 @@ def optimizer_step(low):
         p = members[0].meta
         names = tuple(REAL.get(m.meta.dtype.name, m.meta.dtype.name) for m in members)
         complexes = {m.meta.dtype.category == 3 for m in members}
-        if not p.dense or len(complexes) > 1 or any(DTYPES[n].category != 2 for n in names) or \
-                any(not same_layout(m.meta, p) for m in members):
+        if len(complexes) > 1 or any(DTYPES[n].category != 2 for n in names):
             return False
         groups.setdefault(names, []).append(i)
+    arrays = [in_order(low, array, arrays[i // width * width].meta)
+              for i, array in enumerate(arrays)]
+    grads = [in_order(low, grad, low.inputs[i * width].meta) for i, grad in enumerate(grads)]
 
     row = 8 * max(1, len(slots[7]))
     table = ("slot", low.temporary(row * (max(sets, default=0) + 1)))
@@ -88,12 +92,12 @@ def optimizer_step(low):
         records: list = []
         start = 0
         for i in numbers:
-            p = arrays[i * width].meta
+            p = low.inputs[i * width].meta
             records += [start, row * sets[i] if kinds else 0, *arrays[i * width:(i + 1) * width],
                         grads[i],
                         *[low.output_or_spare(o, a.meta)
                           for o, a in zip(new[i * width:(i + 1) * width],
-                                          arrays[i * width:(i + 1) * width])]]
+                                          low.inputs[i * width:(i + 1) * width])]]
             start += p.numel * (2 if p.dtype.category == 3 else 1)
         plans.append((names, numbers, [*records, start], start))
     single = len(plans) == 1 and plans[0][3] <= ONE_TASK
@@ -107,6 +111,17 @@ def optimizer_step(low):
                  [len(numbers), chunk, table, number_of_sets, *scalars, *records],
                  tasks=max(1, -(-total // chunk)))
     return None
+
+
+def in_order(low, array, p):
+    """An argument that lies in memory as the new parameter will: the array or a copy of it."""
+    home = p if p.dense else with_dtype(p, p.dtype)
+    m = array.meta
+    if same_layout(m, home):
+        return array
+    copied = ("slot", low.temporary(m.numel * m.dtype.itemsize))
+    copy_steps(low, m.dtype, m.shape, array, m.strides, copied, home.strides)
+    return copied
 
 
 def same_layout(m, p) -> bool:
