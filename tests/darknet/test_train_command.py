@@ -14,7 +14,7 @@ from rushlight.cli.detect_train.configuration import Configuration
 from rushlight.darknet import Darknet, parse_cfg, parse_cfg_text
 from rushlight.darknet.training.darknet_format import write_darknet_data
 from rushlight.darknet.training.generator import generated_data
-from rushlight.darknet.training.labels import DetectionData
+from rushlight.darknet.training.labels import DetectionData, LabelledPicture
 
 from ..train.helpers import start
 
@@ -71,8 +71,6 @@ def darknet_data(folder, count=8, names=("ball", "box")):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
         box = [[x, y, x + 16 + 14 * label, y + 16]]
-        from rushlight.darknet.training.labels import LabelledPicture
-
         (data.test if number % 4 == 3 else data.train).append(LabelledPicture(path, box, [label]))
     sizes = {"train": [(64, 48)] * len(data.train), "test": [(64, 48)] * len(data.test)}
     return write_darknet_data(folder, data, sizes)
@@ -228,6 +226,27 @@ def test_unreadable_pictures_are_named(tmp_path, capsys):
         out = tmp_path / f"run{workers}"
         _, line = error_of(capsys, "--data", data, "--out", out, *options)
         assert "cannot read picture" in line and "1.png" in line
+
+
+def test_the_format_is_recognised(tmp_path):
+    from rushlight.cli.detect_train.data import load_data
+
+    from .test_train_formats import COCO, coco_folder, voc_folder
+
+    notes = []
+    voc = load_data(Configuration(data=str(voc_folder(tmp_path / "voc"))), (64, 64), notes.append)
+    assert voc.names == ("cell",) and len(voc.train) == 2 and not notes
+    (tmp_path / "coco").mkdir()
+    coco_path = coco_folder(tmp_path / "coco", COCO)
+    coco = load_data(Configuration(data=str(coco_path)), (64, 64), notes.append)
+    assert coco.names == ("cat", "dog") and not notes
+    data = darknet_data(tmp_path / "darknet", count=16)
+    data.write_text("".join(li for li in data.open() if not li.startswith("valid")))
+    split = load_data(Configuration(data=str(data)), (64, 64), notes.append)
+    assert len(split.train) == 10 and len(split.test) == 2
+    assert "every 6th picture" in notes[0]
+    again = load_data(Configuration(data=str(data)), (64, 64), notes.append)
+    assert [p.path for p in again.test] == [p.path for p in split.test]
 
 
 def test_a_folder_of_no_known_format(tmp_path, capsys):

@@ -173,3 +173,29 @@ def test_training_steps_equal_pytorch():
     np.testing.assert_allclose(squares, sorted(recorded["squares"]), rtol=1e-6)
     (norm, _) = [m for m in model.modules() if isinstance(m, rushlight.nn.BatchNorm2d)]
     np.testing.assert_allclose(norm.running_mean.numpy(), recorded["mean"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"scale_x_y": 1.2}, {"new_coords": True}], ids=str)
+def test_boxes_of_the_loss_are_those_of_detection(options):
+    from rushlight.darknet import YoloHead
+    from rushlight.darknet.training.loss import _boxes
+
+    raws, boxes, labels = train_cases.loss_inputs(options.get("new_coords", False))
+    for simple, raw, grid in zip(train_cases.heads(**options), raws, train_cases.GRIDS):
+        settings = {k: v for k, v in vars(simple).items() if k not in ("kind", "anchors", "mask")}
+        for name in ("classes", "all_anchors"):
+            settings.pop(name)
+        head = YoloHead(simple.all_anchors, simple.mask, simple.classes, settings)
+        found = head.decode(rushlight.tensor(raw), train_cases.SIZE)  # [B, A * H * W, 5 + C]
+        sides = np.array([128, 96, 128, 96])
+        (target,) = make_targets([simple], boxes, labels, train_cases.SIZE, [grid])
+        rows = target.rows[target.used > 0]
+        flat = rushlight.tensor(raw).reshape(2, 3, 8, *grid).permute(0, 1, 3, 4, 2).reshape(-1, 8)
+        (tensors,) = head_targets([[rushlight.tensor(field) for field in target.fields()]])
+        in_loss = _boxes(head, flat[tensors.rows], tensors, grid).numpy()[target.used > 0] * sides
+        in_detection = found.reshape(-1, 8).numpy()[rows, :4]
+        np.testing.assert_allclose(in_loss, in_detection, rtol=2e-5)
+        # And a map that says the true boxes is decoded to them.
+        np.testing.assert_allclose(
+            (target.boxes[:, :2] * [grid[1], grid[0]] - target.cells)[target.used > 0] // 1, 0
+        )

@@ -135,8 +135,11 @@ class _Group:
         left_out = np.zeros((thresholds, count), bool)
         taken = np.zeros((thresholds, len(order)), bool)
         counted = int((~ignored).sum())
+        # Most detections overlap nothing well enough: leave the thresholds they cannot reach.
+        highest = iou.max(1) if len(order) else np.zeros(count)
+        reached = np.searchsorted(IOU_THRESHOLDS - 1e-9, highest, side="right")
         for place in range(count):
-            for level, threshold in enumerate(IOU_THRESHOLDS):
+            for level, threshold in enumerate(IOU_THRESHOLDS[: reached[place]]):
                 free = ~taken[level] | crowd
                 box = _best(iou[place], free, min(threshold, 1 - 1e-10), counted)
                 if box >= 0:
