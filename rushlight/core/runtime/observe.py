@@ -71,7 +71,9 @@ class PlanRecord:
         """Take the steps of `plan`, which may have replaced another tier's."""
         self.plan = plan
         self.tier = getattr(plan, "tier", "interpreter")
-        self.steps = [_step(name, members, part, live) for name, members in plan.groups(part)]
+        groups = plan.groups(part)
+        leaving = _leaving(groups, part, live)
+        self.steps = [_step(name, members, part, leaving) for name, members in groups]
 
 
 class PlanRun:
@@ -120,15 +122,21 @@ def _operands(value):
             for item in value.inputs]
 
 
-def _step(name, members, part, live):
-    inside = set(members)
-    used_outside = {index for index in members if live[index]}
+def _leaving(groups, part, live) -> set:
+    """The positions of records whose result is live or used outside its own group."""
+    group_of = {index: number for number, (_, members) in enumerate(groups) for index in members}
+    found = {index for index, flag in enumerate(live) if flag}
     for index, value in enumerate(part):
-        if index in inside:
-            continue
+        mine = group_of.get(index)
         for item in value.inputs:
-            if type(item) is Value and item.array is None and item.mark in inside:
-                used_outside.add(item.mark)
+            if type(item) is Value and item.array is None and group_of.get(item.mark) != mine:
+                found.add(item.mark)
+    return found
+
+
+def _step(name, members, part, leaving_records):
+    inside = set(members)
+    used_outside = inside & leaving_records
     flops, entering, leaving = 0, {}, 0
     for index in members:
         value = part[index]
