@@ -112,6 +112,26 @@ PROGRAMS = {
         show(y, z, n, kept, narrow, line, last, moved, norm(x) > 0, norm.running_mean,
              norm.running_var, x.grad, norm.weight.grad, norm.bias.grad, flat.weight.grad)
     """,
+    "cross entropy": """
+        labels = torch.randint(0, 40, (30,))
+        labels[3] = -100
+        for kind in (torch.float32, torch.float64):
+            for width in (7, 40, 130):
+                x = torch.randn(30, width).to(kind).requires_grad_()
+                weight = torch.rand(width).to(kind)
+                for reduction in ("mean", "sum", "none"):
+                    for given in (None, weight):
+                        loss = F.cross_entropy(x, labels % width, given, reduction=reduction,
+                                               ignore_index=2)
+                        loss.sum().backward()
+                        show(loss, x.grad)
+        x = torch.randn(3, 5, 4, requires_grad=True)
+        F.cross_entropy(x, labels[:12].reshape(3, 4) % 5).backward()
+        show(x.grad)
+        logs = torch.randn(30, 5).log_softmax(0).requires_grad_()
+        part = F.nll_loss(logs.log_softmax(1), labels % 5)
+        show(*torch.autograd.grad(part, logs))
+    """,
     "an index out of range": """
         table = torch.randn(5, 3)
         for index in (2, 7, 3):

@@ -30,11 +30,11 @@ class Unit:
 
     anchor: the record that is not pointwise, or None. pointwise: the group, or the anchor's
     epilogue. prologue: pointwise records that compute the anchor's first input, or empty.
+    absorbed: another record that computes it within the anchor's kernel, or None.
     """
 
-    __slots__ = ("number", "anchor", "rule", "pointwise", "prologue", "ancestors", "reads",
-    "writes",
-                 "walk", "merged")
+    __slots__ = ("number", "anchor", "rule", "pointwise", "prologue", "absorbed", "ancestors",
+                 "reads", "writes", "walk", "merged")
 
     def __init__(self, number):
         self.number = number
@@ -42,6 +42,7 @@ class Unit:
         self.rule = None
         self.pointwise: list[Record] = []
         self.prologue: list[Record] = []
+        self.absorbed: Record | None = None
         self.ancestors = 0
         self.reads: set[int] = set()
         self.writes: set[int] = set()
@@ -51,7 +52,8 @@ class Unit:
     @property
     def records(self) -> list[Record]:
         own = [self.anchor] if self.anchor is not None else []
-        return [*self.prologue, *own, *self.pointwise]
+        before = [self.absorbed] if self.absorbed is not None else self.prologue
+        return [*before, *own, *self.pointwise]
 
 
 def instruction(record: Record):
@@ -141,6 +143,7 @@ def partition(graph: Graph) -> list[Unit]:
                     home.writes.add(out.buffer)
                     maker[out.buffer] = home
             take_prologue(home, readers, maker, units, graph)
+            absorb(home, readers, maker, graph)
     return order([u for u in units if not u.merged], graph, maker)
 
 
@@ -297,12 +300,36 @@ def take_prologue(home: Unit, readers, maker, units, graph) -> None:
     if any(isinstance(i, Array) and i.buffer in unit.writes for i in home.anchor.inputs[1:]):
         return
     home.prologue = unit.pointwise
+    take_over(home, unit, maker)
+
+
+def take_over(home: Unit, unit: Unit, maker) -> None:
+    """What a unit that became part of another read and wrote is that one's."""
     home.reads = (home.reads | unit.reads) - unit.writes
     home.ancestors = (home.ancestors | unit.ancestors) & ~(1 << unit.number)
     unit.merged = True
     home.writes |= unit.writes
     for buffer in unit.writes:
         maker[buffer] = home
+
+
+def absorb(home: Unit, readers, maker, graph) -> None:
+    """Let an anchor compute another record that serves only as its first input."""
+    rule = home.rule
+    if home.anchor is None or rule is None or not rule.absorbs:
+        return
+    source = home.anchor.inputs[0]
+    unit = maker.get(source.buffer) if isinstance(source, Array) else None
+    if unit is None or unit.anchor is None or unit.anchor.op.name not in rule.absorbs or \
+            unit.pointwise or unit.prologue or unit.absorbed is not None or \
+            graph.buffers[source.buffer].live or \
+            source.meta is not graph.buffers[source.buffer].meta or \
+            sum(r is not home.anchor for r in readers[source.buffer]) or \
+            any(isinstance(i, Array) and i.buffer == source.buffer
+                for i in home.anchor.inputs[1:]):
+        return
+    home.absorbed = unit.anchor
+    take_over(home, unit, maker)
 
 
 def order(units: list[Unit], graph: Graph, maker) -> list[Unit]:

@@ -54,6 +54,14 @@ class Step(NamedTuple):
     tasks: int
 
 
+class Absorbed(NamedTuple):
+    """An op that another one's lowering computes itself: inputs as those of a `Lowering`."""
+
+    name: str
+    inputs: tuple
+    params: tuple
+
+
 class Lowering:
     """One record being lowered: its operands, and the steps it becomes.
 
@@ -67,6 +75,8 @@ class Lowering:
         then the body's outputs, and `others` the op's own outputs after the first.
     prologue: a `Body` that computes the elements of input 0 from `prologue_inputs` (Operands, each
         broadcast to input 0's shape, and Numbers), or None. Only with ``prologue=True``.
+    absorbed: the op that computes input 0 (`Absorbed`) where nobody else needs its result and the
+        lowering is registered as absorbing it, or None; input 0 is then in no memory.
     """
 
     def __init__(self, op, inputs, outputs, params, new_slot, epilogue=None, extras=(),
@@ -77,6 +87,7 @@ class Lowering:
         self.others = tuple(outputs[1:]) if others is None else others
         self.prologue: Any = None
         self.prologue_inputs: tuple = ()
+        self.absorbed: Absorbed | None = None
         self.steps: list[Step] = []
         self.temporaries: dict[int, int] = {}     # slot -> bytes
         self._new_slot = new_slot
@@ -117,6 +128,7 @@ class Rule(NamedTuple):
     epilogue: bool
     donates: bool
     prologue: bool
+    absorbs: tuple
 
 
 RULES: dict[str, Rule] = {}
@@ -140,17 +152,18 @@ MODULES: tuple = (
 )
 
 
-def lowers(*names, epilogue=False, donates=False, prologue=False):
+def lowers(*names, epilogue=False, donates=False, prologue=False, absorbs=()):
     """Register a lowering for ops by name.
 
     epilogue: it can apply a fused `Body` to its result.
     prologue: it can compute its first input's elements by a fused `Body`.
+    absorbs: names of ops whose result, as its first input, it can compute itself.
     donates: the op's donated inputs (`Op.donates`) share memory with the outputs of the same
         position: the kernel may find both at one address, and updates in place.
     """
     def register(function):
         for name in names:
-            RULES[name] = Rule(function, epilogue, donates, prologue)
+            RULES[name] = Rule(function, epilogue, donates, prologue, tuple(absorbs))
         return function
     return register
 

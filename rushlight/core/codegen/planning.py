@@ -15,7 +15,7 @@ from ..ops.core_views import UPDATE
 from .body import CAST, Body
 from .fusion import Unit, body_of, consumers, donated_inputs, partition
 from .graph import Array, Graph, Record, Runtime
-from .lowering import Lowering, Number, Operand, Step
+from .lowering import Absorbed, Lowering, Number, Operand, Step, rule_of
 from .pointwise import lower_group
 
 ALIGNMENT = 64
@@ -97,7 +97,14 @@ class _Maker:
             return
         if unit.rule is not None and self.anchored(unit):
             return
-        if unit.prologue:
+        if unit.absorbed is not None:
+            for record in (unit.absorbed, unit.anchor):
+                alone = Unit(unit.number)
+                alone.anchor, alone.rule = record, rule_of(record.op.name)
+                if record is unit.anchor:
+                    alone.pointwise = unit.pointwise
+                self.add(alone)
+        elif unit.prologue:
             self.group(unit.prologue)
             rest = Unit(unit.number)
             rest.anchor, rest.rule, rest.pointwise = unit.anchor, unit.rule, unit.pointwise
@@ -173,6 +180,10 @@ class _Maker:
             body, inputs = body_of(unit.prologue, [source.buffer])
             low.prologue = body
             low.prologue_inputs = tuple(self.operand(i) for i in inputs)
+        if unit.absorbed is not None:
+            low.absorbed = Absorbed(unit.absorbed.op.name,
+                                    tuple(self.operand(i) for i in unit.absorbed.inputs),
+                                    unit.absorbed.params)
         sharing = donated_inputs(anchor)
         if rule.function(low) is False:
             return False

@@ -1,4 +1,4 @@
-"""The negative log-likelihood of classes, and its gradient.
+"""The negative log-likelihood of classes, its gradient, and cross entropy's.
 
 The forward reads one log-probability for each target: (batch, classes, positions) in any strides.
 Partial sums are float64 whatever the dtype, so the loss is rounded once; chunks of targets are
@@ -10,11 +10,14 @@ from __future__ import annotations
 from math import prod
 
 from ..base.dtypes import DTYPES
-from .body import MEMORY, from_memory, to_memory
+from .body import MEMORY, from_memory, round_half, to_memory
 from .emit import Builder
 from .llvm_types import vector
 from .lowering import lowers
+from .rows import Sweep, compute_type, line
+from .rows_norm import sweep_parameters
 from .sharing import Result, arguments, dense, floating, items, lanes_for, share
+from .vector_math import FUNCTIONS
 from .words import Lane
 
 CHUNK = 2048           # targets summed by one item
@@ -203,6 +206,70 @@ def spread(module, target, dtype, target_dtype, weighted, reduction, lanes, whol
                 if weighted:
                     value = value * _read(b, dtype, weight, chosen)
                 _stored(b, dtype, value, out, start + chosen * positions + p)
+    b.ret(0)
+
+
+def lower_cross_entropy_backward(low):
+    """log_softmax's adjoint of `nll_loss_backward`, whose zeros are never in memory.
+
+    A row of it has one number, at its class, so the adjoint g - exp(y) * sum(g) needs y alone.
+    """
+    y, axis = low.inputs[1], low.params[0]
+    g, target, weight, total = low.absorbed.inputs
+    reduction, ignored, shape = low.absorbed.params
+    dtype = y.meta.dtype
+    if len(shape) > 2 or axis % len(shape) != len(shape) - 1 or not floating(
+            y, g, weight, total) or any(o.meta.dtype is not dtype for o in (g, weight, total)
+                                        if o is not None) or y.meta.numel == 0:
+        return False
+    rows, classes = y.meta.numel // shape[-1], shape[-1]
+    gradient = dense(low, g) if reduction == "none" else g
+    table = 0 if weight is None else dense(low, weight)
+    out = Result(low, low.outputs[0])
+    group, tasks = share(rows, 20 + 0.4 * classes)
+    low.step("rows_loss.cross_entropy",
+             (dtype.name, target.meta.dtype.name, weight is not None, reduction,
+              *sweep_parameters(classes, dtype)),
+             [gradient, dense(low, target), table, total, dense(low, y), out.word, group, rows,
+              classes, ignored], tasks)
+    out.finish()
+    return None
+
+
+def cross_entropy(module, target, dtype, target_dtype, weighted, reduction, lanes, static,
+                  ragged):
+    """Generator: g, target, weight, total weight, y, result, group, rows, classes, the target that
+    is ignored."""
+    b = module.kernel()
+    g, targets, weight, total_weight, y, out, group, total, classes, ignored = arguments(
+        b, *["ptr"] * 6, *["i64"] * 4)
+    kind = compute_type(dtype)
+    sweep = Sweep(b, lanes, classes, static, ragged)
+    scale = None
+    if reduction != "none":
+        scale = -_read(b, dtype, g, 0)
+        if reduction == "mean":
+            scale = scale / _read(b, dtype, total_weight, 0)
+    with items(b, group, total) as row:
+        chosen = _target(b, targets, target_dtype, row)
+        kept = chosen.differs(ignored)
+        b.fail_when(kept & b.compare("ge", chosen, sweep.length, unsigned=True))
+        value = scale if scale is not None else -_read(b, dtype, g, row)
+        if weighted:
+            value = value * _read(b, dtype, weight, b.select(kept, chosen, 0))
+        value = b.select(kept, value, b.constant(kind, 0.0))
+        if DTYPES[dtype].half:      # as the gradient of the log-probabilities would be stored
+            value = b.cast(round_half(b, value, DTYPES[dtype]), kind)
+        start = row * sweep.length
+        wide = b.splat(value, lanes)
+        source, goal = (line(b, dtype, lanes, p, start) for p in (y, out))
+
+        def spread_over(read, i, factor):
+            return FUNCTIONS["exp"](b, target, kind, read.load(i)) * factor
+        sweep.write(goal, lambda i: 0.0 - spread_over(source, i, wide))
+        with b.when(kept):
+            one, at = (line(b, dtype, 1, p, start) for p in (y, out))
+            at.store(value - spread_over(one, chosen, value), chosen)
     b.ret(0)
 
 

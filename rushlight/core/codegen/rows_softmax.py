@@ -16,6 +16,7 @@ from . import vector_math
 from .body import MEMORY
 from .lowering import lowers
 from .rows import STATIC, Line, Sweep, add, compute_lanes, greater
+from .rows_loss import lower_cross_entropy_backward
 from .sharing import Result, arguments, dense, floating, items, lanes_for, share
 
 
@@ -26,7 +27,13 @@ def split(shape, axis) -> tuple[int, int, int]:
     return prod(shape[:axis]), shape[axis], prod(shape[axis + 1:])
 
 
-@lowers("softmax", "log_softmax", "softmax_backward", "log_softmax_backward")
+@lowers("log_softmax_backward", absorbs=("nll_loss_backward",))
+def lower_log_softmax_backward(low):
+    """The adjoint; with that of the negative log-likelihood before it, cross entropy's."""
+    return lower_softmax(low) if low.absorbed is None else lower_cross_entropy_backward(low)
+
+
+@lowers("softmax", "log_softmax", "softmax_backward")
 def lower_softmax(low):
     """One kernel for the op, over rows or over columns."""
     if not floating(*low.inputs) or any(i.meta.dtype is not low.inputs[0].meta.dtype
