@@ -90,11 +90,11 @@ class Lowering:
         self.absorbed: Absorbed | None = None
         self.steps: list[Step] = []
         self.temporaries: dict[int, int] = {}     # slot -> bytes
-        self._new_slot = new_slot
+        self.new_slot = new_slot
 
     def temporary(self, nbytes: int) -> int:
         """The slot of a workspace that lives as long as these steps (64-byte aligned)."""
-        slot = self._new_slot()
+        slot = self.new_slot()
         self.temporaries[slot] = max(int(nbytes), 64)
         return slot
 
@@ -140,6 +140,7 @@ MODULES: tuple = (
     "accumulating",
     "movement",
     "optimizer",
+    "recurrent",
     "pooling",
     "pooling_average",
     "reduction",

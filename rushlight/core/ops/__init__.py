@@ -33,6 +33,7 @@ MODULES = (
     "products",
     "quantiles",
     "random",
+    "recurrent",
     "reductions",
     "sorting",
     "statistics",

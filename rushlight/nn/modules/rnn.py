@@ -245,11 +245,19 @@ class RNNBase(Module):
                 number = layer * directions + direction
                 weight_ih, weight_hh, bias_ih, bias_hh, *projection = self._weights_of(number)
                 projected = F.linear(input, weight_ih, bias_ih)
+                state = tuple(state[number] for state in states)
+                if self._is_one_record(packed, projected):
+                    outputs, cells = F._lstm_sequence(projected, *state, weight_hh, bias_hh,
+                                                      direction == 1)
+                    end = 0 if direction == 1 else -1
+                    results.append(outputs)
+                    finals.append((outputs[end], cells[end]))
+                    continue
                 steps = projected.split(counts) if packed else projected.unbind(0)
                 outputs, final = _recurrent.run_layer(
                     step,
                     list(steps),
-                    tuple(state[number] for state in states),
+                    state,
                     counts,
                     direction == 1,
                     weight_hh,
@@ -263,6 +271,11 @@ class RNNBase(Module):
             rushlight.stack([final[i] for final in finals]) for i in range(len(states))
         )
         return input, stacked
+
+    def _is_one_record(self, packed, projected):
+        """Whether a layer runs as one record over the whole sequence."""
+        return self.mode == "LSTM" and not packed and not self.proj_size and \
+            projected.dtype in (rushlight.float32, rushlight.float64) and projected.numel() > 0
 
     def _weights_of(self, number):
         """Return weight_ih, weight_hh, bias_ih, bias_hh (None without bias) and weight_hr."""
