@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .body import memory_type
+from ..base.dtypes import DTYPES
+from .body import memory_type, store_lanes
 from .conv_geometry import Correlation, ceil
-from .conv_pack import compute_type, first_lanes, load_as, masked_gather, transpose
+from .conv_pack import compute_type, first_lanes, load_as, masked_gather, masked_load, transpose
 from .conv_store import Results
 from .llvm_types import vector
+from .words import Lane
 
 ELEMENTS = 256          # pixels of all channels handled at a time, where pictures are small
 LARGEST = 1600          # pixels of a picture with its padding: 100 KB for 16 images
@@ -109,7 +111,7 @@ class Pictures:
             for lane in range(lanes):
                 picture = b.minimum(image + lane, problem.batch - 1)
                 here = b.element(start, picture * sn + c * sc, memory)
-                value = b.masked_load(vector(memory, lanes), b.element(here, p, memory), mask) \
+                value = masked_load(b, vector(memory, lanes), b.element(here, p, memory), mask) \
                     if flat else masked_gather(b, vector(memory, lanes), here, index, mask)
                 rows.append(b.cast(value, vector(kind, lanes)))
             block = b.stack(kind, lanes * lanes)
@@ -308,5 +310,5 @@ def add_parts(module, target, dtype: str, parts: int, count: int):
         total = b.variable(b.load(kind, b.element(partial, i, kind)))
         with b.loop(1, parts, unroll=False) as part:
             total.add(b.load(kind, b.element(partial, part * count + i, kind)))
-        b.store(b.cast(total.get(), memory), b.element(result, i, memory))
+        store_lanes(b, Lane(total.get(), DTYPES[dtype]), b.element(result, i, memory))
     b.ret(0)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .body import memory_type
 from .conv_geometry import MANY_TASKS, Correlation, ceil, split, tile_cycles
-from .conv_pack import compute_type, first_lanes, masked_gather, transpose
+from .conv_pack import compute_type, first_lanes, masked_gather, masked_load, transpose
 from .conv_store import Results
 from .llvm_types import vector
 
@@ -168,7 +168,7 @@ class _Images:
             for lane in range(lanes):
                 picture = b.minimum(image + lane, problem.batch - 1)
                 start = b.element(x, picture * sn + c * sc, memory)
-                value = b.masked_load(vector(memory, lanes), b.element(start, p, memory), mask) \
+                value = masked_load(b, vector(memory, lanes), b.element(start, p, memory), mask) \
                     if flat else masked_gather(b, vector(memory, lanes), start, index, mask)
                 rows.append(b.cast(value, vector(kind, lanes)))
             block = b.stack(kind, lanes * lanes)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .body import from_memory, memory_type
 from .conv_geometry import Blocks, Correlation, Layout, split
 from .emit import Value
-from .llvm_types import element_type, lanes_of, suffix, vector
+from .llvm_types import element_type, lanes_of, natural_alignment, suffix, vector
 
 AHEAD = 4      # channels between a row's prefetch and its copy
 
@@ -20,6 +20,9 @@ def compute_type(dtype: str) -> str:
 
 def load_as(b, dtype: str, pointer, lanes=1):
     """Consecutive elements of memory in the compute type."""
+    if dtype == "bfloat16" and lanes == 1:      # some targets cannot move one bfloat
+        bits = b.cast(b.load("i16", pointer), "i32", unsigned=True)
+        return b.bitcast(bits << 16, "float")
     return from_memory(b, dtype, b.load(vector(memory_type(dtype), lanes), pointer)).value
 
 
@@ -34,16 +37,36 @@ def first_lanes(b, count, lanes) -> Value:
     return b.compare("lt", b.iota("i32", lanes), b.splat(b.cast(count, "i32"), lanes))
 
 
+def as_bits(kind: str) -> str:
+    """`kind` with integers for 16-bit floats, whose single lanes some targets cannot move."""
+    return kind.replace("bfloat", "i16").replace("half", "i16")
+
+
+def masked_load(b, kind, pointer, mask) -> Value:
+    """Lanes where `mask` holds from memory, zeros elsewhere."""
+    return b.bitcast(b.masked_load(as_bits(kind), pointer, mask), kind) \
+        if as_bits(kind) != kind else b.masked_load(kind, pointer, mask)
+
+
+def masked_store(b, value, pointer, mask) -> None:
+    """Store the lanes where `mask` holds."""
+    kind = as_bits(value.type)
+    b.masked_store(value if kind == value.type else b.bitcast(value, kind), pointer, mask)
+
+
 def masked_gather(b, kind, pointer, indices, mask) -> Value:
     """Elements at vector `indices` of an array where `mask` holds, zeros elsewhere."""
+    if as_bits(kind) != kind:
+        return b.bitcast(masked_gather(b, as_bits(kind), pointer, indices, mask), kind)
     element, lanes = element_type(kind), lanes_of(kind)
     pointers = b.emit(f"<{lanes} x ptr>", f"getelementptr {element}, ptr {pointer.ref}, "
                                           f"{indices.type} {indices.ref}")
     name = f"llvm.masked.gather.{suffix(kind)}.v{lanes}p0"
     b.module.declarations.setdefault(
         name, f"declare {kind} @{name}(<{lanes} x ptr>, i32, <{lanes} x i1>, {kind})")
-    return b.emit(kind, f"call {kind} @{name}(<{lanes} x ptr> {pointers.ref}, i32 1, "
-                        f"{mask.type} {mask.ref}, {kind} zeroinitializer)")
+    return b.emit(kind, f"call {kind} @{name}(<{lanes} x ptr> {pointers.ref}, i32 "
+                        f"{natural_alignment(element)}, {mask.type} {mask.ref}, "
+                        f"{kind} zeroinitializer)")
 
 
 class WeightOrder(NamedTuple):
@@ -172,7 +195,7 @@ def _transposing_writer(module, problem: Correlation, order: WeightOrder, lanes,
         mask = first_lanes(b, left, lanes)
         for t in range(0, size, lanes):
             count = min(lanes, size - t)
-            rows = [b.cast(b.masked_load(wide, b.element(
+            rows = [b.cast(masked_load(b, wide, b.element(
                 source, j + (t + i) * problem.w_strides[1], memory), mask), vector(kind, lanes))
                 for i in range(count)]
             rows += [rows[-1]] * (lanes - count)
@@ -191,7 +214,7 @@ def _transposing_writer(module, problem: Correlation, order: WeightOrder, lanes,
                 if keep is None:
                     b.store(value, target)
                 else:
-                    b.masked_store(value, target, keep)
+                    masked_store(b, value, target, keep)
     b.ret()
     return b.name
 
@@ -307,8 +330,9 @@ def _copy_shifted(b, dtype, source, row, chunks, taps, stride, offset, width_in,
     whole = []
     for x in range(0, width_in, lanes):
         place = b.element(source, x, memory)
-        value = b.load(vector(memory, lanes), place) if x + lanes <= width_in else b.masked_load(
-            vector(memory, lanes), place, lane_mask(b, [x + i < width_in for i in range(lanes)]))
+        value = b.load(vector(memory, lanes), place) if x + lanes <= width_in else \
+            masked_load(b, vector(memory, lanes), place,
+                        lane_mask(b, [x + i < width_in for i in range(lanes)]))
         whole.append(from_memory(b, dtype, value).value)
 
     def at(sequence, i):
@@ -340,11 +364,11 @@ def _chunk(b, dtype, source, place, column, valid, stride, step, lanes):
         return
     if stride * step == 1:
         value = b.load(kind, start) if all(valid) else \
-            b.masked_load(kind, start, lane_mask(b, valid))
+            masked_load(b, kind, start, lane_mask(b, valid))
     elif stride * step == 2:
         spread = [v for flag in valid for v in (flag, False)]
-        low = b.masked_load(kind, start, lane_mask(b, spread[:lanes]))
-        high = b.masked_load(kind, b.element(start, lanes, memory), lane_mask(b, spread[lanes:]))
+        low = masked_load(b, kind, start, lane_mask(b, spread[:lanes]))
+        high = masked_load(b, kind, b.element(start, lanes, memory), lane_mask(b, spread[lanes:]))
         value = b.shuffle(low, high, range(0, 2 * lanes, 2))
     else:
         indices = b.iota("i64", lanes) * b.splat(b.constant("i64", stride * step), lanes)
@@ -370,7 +394,7 @@ def _copy_rows_in_loops(b, dtype, source, row, width, taps, stride, offset, widt
                 mask = mask & b.compare("lt", lane, b.splat(b.cast(width - x, "i32"), lanes))
             start = b.element(source, column * step, memory)
             if stride * step == 1:
-                value = b.masked_load(kind, start, mask)
+                value = masked_load(b, kind, start, mask)
             else:
                 indices = b.iota("i64", lanes) * b.splat(b.constant("i64", stride * step), lanes)
                 value = masked_gather(b, kind, start, indices, mask)

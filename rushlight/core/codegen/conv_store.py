@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base.dtypes import DTYPES
 from .body import emit_body, from_memory, load_number, memory_type, round_half, to_memory
 from .conv_geometry import Correlation
-from .conv_pack import load_as
+from .conv_pack import as_bits, load_as, masked_load, masked_store
 from .llvm_types import element_type, natural_alignment, suffix, vector
 from .words import Lane
 
@@ -14,7 +14,7 @@ OUTPUTS = 4      # the argument word of the first output; the body's further inp
 
 def load_masked(b, kind, place, mask):
     """Where `mask` holds (None: everywhere)."""
-    return b.load(kind, place) if mask is None else b.masked_load(kind, place, mask)
+    return b.load(kind, place) if mask is None else masked_load(b, kind, place, mask)
 
 
 def store_masked(b, value, place, mask):
@@ -22,7 +22,7 @@ def store_masked(b, value, place, mask):
     if mask is None:
         b.store(value, place)
     else:
-        b.masked_store(value, place, mask)
+        masked_store(b, value, place, mask)
 
 
 class Results:
@@ -79,7 +79,9 @@ class Results:
         kind = memory_type(name)
         place = image * strides[0] + o * strides[1]
         if not strides[2]:
-            return from_memory(b, name, b.load(kind, b.element(source, place, kind)))
+            source = b.element(source, place, kind)
+            return Lane(load_as(b, name, source), DTYPES[name]) if name == "bfloat16" else \
+                from_memory(b, name, b.load(kind, source))
         place = b.element(source, place + pixel, kind)
         return from_memory(b, name, load_masked(b, vector(kind, self.lanes), place, mask))
 
@@ -112,6 +114,8 @@ class Results:
                 line = line - slice_ * each(height)
                 index = index + slice_ * each(strides[2])
             index = index + line * each(strides[3])
+        if as_bits(value.type) != value.type:
+            value = b.bitcast(value, as_bits(value.type))
         element = element_type(value.type)
         base = b.element(pointer, start, element)
         places = b.emit(f"<{lanes} x ptr>", f"getelementptr {element}, ptr {base.ref}, "

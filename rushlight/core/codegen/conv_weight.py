@@ -16,7 +16,15 @@ from typing import NamedTuple
 from ..base.dtypes import DTYPES
 from .body import memory_type, to_memory
 from .conv_geometry import MANY_TASKS, TASK_WORK, ceil, register_tiles, split
-from .conv_pack import compute_type, copy_rows, first_lanes, masked_gather, transpose
+from .conv_pack import (
+    compute_type,
+    copy_rows,
+    first_lanes,
+    masked_gather,
+    masked_load,
+    masked_store,
+    transpose,
+)
 from .llvm_types import vector
 from .words import Lane
 
@@ -356,7 +364,7 @@ def _pack_g(module, problem, cut, layout):
                 elif mask is None:
                     loaded = b.load(vector(memory, lanes), b.element(line, p, memory))
                 else:
-                    loaded = b.masked_load(vector(memory, lanes), b.element(line, p, memory), mask)
+                    loaded = masked_load(b, vector(memory, lanes), b.element(line, p, memory), mask)
                 vectors.append(b.cast(loaded, vector(kind, lanes)))
             place = (first * size + i // tile * tile) * lanes * total \
                 + (u * pixels + p) * (tile * lanes) + i % tile * lanes
@@ -404,5 +412,5 @@ def combine(module, target, problem: WeightProblem, cut: Cut, per_task: int):
                     if mask is None:
                         b.store(value, place)
                     else:
-                        b.masked_store(value, place, mask)
+                        masked_store(b, value, place, mask)
     b.ret(0)
