@@ -124,11 +124,7 @@ class Value:
 
 
 class Module:
-    """A text of functions, globals and declarations.
-
-    scheduled: set it for kernels whose loops need none of LLVM's loop optimisers; they compile
-        several times faster (`library.compile_text`).
-    """
+    """A text of functions, globals and declarations; `scheduled`: see `library.compile_text`."""
 
     def __init__(self):
         self.scheduled = False
@@ -325,6 +321,10 @@ class Builder:
                 wide = kind.replace(want, "float")
                 return self.cast(self.cast(value, wide), kind)
             word = "fpext" if order[have] < order[want] else "fptrunc"
+            if have == "bfloat" and want == "float":   # LLVM would compare bfloats, which few can
+                bits = self.cast(self.bitcast(value, kind.replace("float", "i16")),
+                                 kind.replace("float", "i32"), unsigned=True)
+                return self.bitcast(bits << 16, kind)
         elif have in FLOATS:
             # Out of range is undefined in C; the saturating form is defined everywhere.
             name = "fptoui" if unsigned else "fptosi"

@@ -53,7 +53,11 @@ def generate(generator: str, parameters: tuple, wanted: Target | None = None) ->
 
 
 def compile_text(text: str, wanted: Target, assembly=False):
-    """Optimised machine code (an object file's bytes), or its assembly."""
+    """Optimised machine code (an object file's bytes), or its assembly.
+
+    `Module.scheduled` is set by kernels whose loops need none of LLVM's loop optimisers: they
+    compile several times faster.
+    """
     from llvmlite import binding
     with _lock:
         machine = target_machine(wanted)
