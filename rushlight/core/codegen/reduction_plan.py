@@ -224,7 +224,8 @@ def form_of(kind, body, space, reduction, split) -> Form:
     size = space.sizes[last]
     lanes = lanes_for(body, reduction)
     cost = sum(instruction_cost(c[0]) for c in body.code)
-    unroll = 1 if reduction.word.startswith("arg") or cost > 24 else 4 if cost <= 4 else 2
+    # A long body keeps the arithmetic units busy alone, and each copy of it costs compile time.
+    unroll = 1 if reduction.word.startswith("arg") or cost >= 8 else 4 if cost <= 4 else 2
     exact = reduction.word in ("max", "min") or reduction.word.startswith("arg") or \
         dt.DTYPES[reduction.dtype].category != 2
     if kind == "rows":
