@@ -85,25 +85,12 @@ _LAZY_NAMES = {"save": "serialization", "load": "serialization", "TypedStorage":
                "set_printoptions": "core.tensor.printing", "GradScaler": "amp",
                "bilinear": "nn.functional", "pairwise_distance": "nn.functional",
                "cosine_similarity": "nn.functional", "vmap": "func",
-               "explain": "_explain", "autocast": "amp", **dict.fromkeys((
+               "explain": "_explain", "compile": "_compile", "autocast": "amp", **dict.fromkeys((
                    "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype",
                    "get_autocast_gpu_dtype", "is_autocast_cache_enabled",
                    "is_autocast_cpu_enabled",
                    "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_dtype",
                    "set_autocast_enabled"), "amp.autocast_mode")}
-
-
-def compile(model=None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None,  # noqa: A001
-            options=None, disable=False):
-    """`model` itself: what it records is planned and the plans are reused without asking.
-
-    There is no native tier to compile for yet, so nothing gets faster; values are the same.
-    """
-    if model is None:
-        return lambda function: function
-    if not callable(model):
-        raise RuntimeError(f"torch.compile() expects a callable, got {type(model).__name__}")
-    return model
 
 
 def __getattr__(name: str) -> _Any:

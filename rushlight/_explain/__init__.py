@@ -54,6 +54,11 @@ class Explanation:
         return list(self._collector.plans.values())
 
     @property
+    def notes(self) -> list[str]:
+        """Remarks: the calls that `rushlight.compile` could not capture, and why."""
+        return list(self._collector.notes)
+
+    @property
     def peaks(self) -> dict[str, float]:
         """This machine's measured speed: {"flops": float32 FLOP/s, "bytes": memory bytes/s}."""
         if self._peaks is None:

@@ -70,6 +70,12 @@ class Collector(Observer):
 
     def __init__(self):
         self.plans: dict[Any, PlanHistory] = {}
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keep a remark, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def plan_run(self, record: Any, run: Any) -> None:
         """Add one run."""

@@ -48,6 +48,9 @@ def page(report: Any) -> str:
                     for name, value in summary(report))
     found = kernels(report.plans)
     body = [f"<h1>{title}</h1>", f"<dl>{facts}</dl>"]
+    if report.notes:
+        body += ["<h2>What compile could not capture</h2>",
+                 *[f"<p>{escape(text)}</p>" for text in report.notes]]
     if found:
         body += ["<h2>Steps against the roofline</h2>",
                  "<p>Each circle is a step; its area is the time it took in all. Up is faster; the "

@@ -76,6 +76,8 @@ def tables(report: Any) -> list[Table]:
     """The report's tables: summary, plans, why they were new, kernels, what was fused."""
     found = [Table(report.title, notes=[f"{name:<15} {value}" for name, value in summary(report)])]
     plans = report.plans
+    if report.notes:
+        found.append(Table("What compile could not capture", notes=report.notes))
     if not plans:
         found[0].notes.append("nothing was computed")
         return found

@@ -112,6 +112,10 @@ class PointwiseOptimizer(Optimizer):
             for p, grad, state in zip(params, grads, states):
                 self._differentiable_update(p, grad, state, options, array_state)
             return
+        multi_tensor_step(self._program(options, array_state), params, grads, states, options,
+                          (self, group))
+
+    def _program(self, options, array_state):
         key = (array_state, *options.items())
         program = self._programs.get(key)
         if program is None:
@@ -119,7 +123,12 @@ class PointwiseOptimizer(Optimizer):
                 self._programs.clear()
             program = self._programs[key] = step_program(
                 type(self).__name__, self.update, options, self._scalar_state, array_state)
-        multi_tensor_step(program, params, grads, states, options)
+        return program
+
+    def _options_now(self, group, program, options):
+        """The options of a step taken with `options`, read again; None for another program."""
+        now = {**options, **self._options(group)}
+        return now if self._program(now, program.array_state) is program else None
 
     @functools.cached_property
     def _programs(self) -> dict:

@@ -72,9 +72,12 @@ class SGD(PointwiseOptimizer):
             g = g + state.momentum_buffer * h.momentum if h.nesterov else state.momentum_buffer
         return p - g * h.lr
 
+    def _options(self, group):
+        return {key: group[key] for key in
+                ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")}
+
     def _step_group(self, group):
-        options = {key: group[key] for key in
-                   ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")}
+        options = self._options(group)
         started: tuple = ([], [], [])
         first: tuple = ([], [], [])
         momentum = group["momentum"] != 0

@@ -34,6 +34,9 @@ class Observer:
     def plan_run(self, record, run) -> None:
         """A plan has run to its end (`PlanRun`)."""
 
+    def note(self, text) -> None:
+        """Something worth telling that is no run: a call that `compile` could not capture."""
+
 
 class StepRecord:
     """One timed step: `name`, `operations`, `shape` of its largest result, `flops`, `bytes`."""
@@ -105,6 +108,12 @@ def unwatch(observer) -> None:
     OBSERVERS.remove(observer)
     if not OBSERVERS:
         _records.clear()
+
+
+def note(text) -> None:
+    """Tell the observers that listen to notes something that is no plan's run."""
+    for observer in list(OBSERVERS):
+        observer.note(text)
 
 
 def begin(key, plan, part, live, known, why) -> PlanRun:

@@ -55,10 +55,13 @@ class Structure:
 
 def realize(value: Value, why="a read") -> Any:
     """The array of a value; runs the independent part of the trace that it stands in."""
-    STATE.own.reads += 1
+    state = STATE.own
+    state.reads += 1
     array = value.array
     if array is not None:
         return array
+    if state.capture is not None:
+        state.capture.sync(value)
     with _lock:
         if value.array is not None:
             return value.array

@@ -12,7 +12,7 @@ from ..base.device import CPU, check_device
 from ..base.mt19937 import from_bytes, seed_state, to_bytes
 from ..base.shapes import OPAQUE, meta
 from ..runtime.realize import realize
-from ..trace.value import leaf
+from ..trace.value import STATE, leaf
 from .dispatch import apply, constant
 from .tensor import Tensor
 
@@ -109,7 +109,7 @@ class Generator:
     def draw(self, op, inputs, params):
         """Append one draw; returns its tensor."""
         state = self._value.array
-        if state is not None and len(params) == 3 and \
+        if state is not None and STATE.own.capture is None and len(params) == 3 and \
                 all(type(number) in _AT_ONCE_INPUTS for number in inputs) and \
                 math.prod(params[0]) <= _AT_ONCE:
             with np.errstate(all="ignore"):

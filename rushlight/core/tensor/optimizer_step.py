@@ -13,11 +13,13 @@ from ..trace.value import STATE, Value
 from .dispatch import TENSOR, new, value_of, write
 
 
-def multi_tensor_step(program: StepProgram, params, grads, states, options) -> None:
+def multi_tensor_step(program: StepProgram, params, grads, states, options, owner=None) -> None:
     """Update parameters and their state in place, by `program`.
 
     states: for each parameter, a dict with the tensors that `program` names. options: {name:
-    number or tensor of one element}. Autograd records nothing: call it under `no_grad`.
+    number or tensor of one element}. owner: (optimizer, group), where `options` are read again
+    when the step is replayed by `rushlight.compile`. Autograd records nothing: call it under
+    `no_grad`.
     """
     targets, values = [], []
     array_state, scalar_state = program.array_state, program.scalar_state
@@ -52,8 +54,10 @@ def multi_tensor_step(program: StepProgram, params, grads, states, options) -> N
     state = STATE.own
     trace = state.trace
     trace.append(step)
+    if state.capture is not None:
+        state.capture.steps.append((step, program, owner, options))
     line = user_line()
-    inputs = (step,)
+    inputs: Any = (step,)
     item: Any = None
     for number, (tensor, m) in enumerate(zip(targets, out_metas)):
         item = new(Value)

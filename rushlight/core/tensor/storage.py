@@ -91,6 +91,8 @@ class UntypedStorage:
                 not array.flags.writeable:
             array = array.copy(order="K")
             self.value = leaf(array, value.meta)
+        else:
+            value.params = None        # its elements may differ from now on, see FILLED
         return array
 
     def expose(self, owner) -> None:

@@ -43,7 +43,7 @@ class ThreadState:
     """What belongs to one thread: its pending trace, and the modes autograd reads at every op."""
 
     __slots__ = ("trace", "weight", "grad", "slow", "inference", "anomaly", "saved_hooks",
-                 "autocast", "partial_backward", "reads")
+                 "autocast", "partial_backward", "reads", "capture")
 
     def __init__(self):
         self.trace: list = []  # pending Values in the order they were made
@@ -56,6 +56,7 @@ class ThreadState:
         self.autocast: Any = None       # the autocast region's policy
         self.partial_backward = False   # a backward for some inputs only is running
         self.reads = 0         # how often elements were looked at
+        self.capture: Any = None        # the Capture that looks on, see tensor/capture.py
         TRACES.append(self.trace)
 
 
@@ -97,6 +98,9 @@ def leaf(array, meta: Meta) -> Value:
     """A computed value over an array whose memory order is `meta`'s."""
     value = Value(None, (), None, meta)
     value.array = array
+    capture = STATE.own.capture
+    if capture is not None:
+        capture.constants.append(value)
     return value
 
 
