@@ -125,23 +125,27 @@ def large(low, problem: Problem, arguments: list) -> None:
         size = problem.batch * problem.m * problem.n * problem.itemsize
         arguments.append(("slot", low.temporary(
             scratch_bytes(problem) if engine == "tiles" else size)))
-    row_blocks, column_blocks = blocks_of(problem)
+    row_blocks, column_blocks = blocks_of(problem, depth, engine)
     low.step(f"gemm_{engine}.{engine}", (problem, row_blocks, column_blocks, depth), arguments,
              problem.batch * row_blocks * column_blocks)
 
 
 def depth_of(problem: Problem, engine: str) -> int:
     """k in a block: a stripe of B's panels should fill a part of the second level cache."""
-    deepest = 2048 // problem.itemsize if engine == "packed" else 1024
+    deepest = 2048 // problem.itemsize if engine == "packed" else 2048
     if problem.k <= deepest * 5 // 4:
         return problem.k
     parts = -(-problem.k // deepest)
     return -(-problem.k // (parts * 32)) * 32
 
 
-def blocks_of(problem: Problem) -> tuple[int, int]:
+def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
     """(row blocks, column blocks) of C: stripes of B are packed once for each row block."""
-    columns = -(-problem.n // 256)
+    if engine == "packed":
+        width = 256
+    else:                           # matrix instructions are fast: packing A again costs more
+        width = min(512, (1 << 19) // depth // 32 * 32)
+    columns = -(-problem.n // width)
     return max(1, min(-(-problem.m // 64), 4 // (columns * problem.batch))), columns
 
 

@@ -22,11 +22,8 @@ from .gemm_tile import (
     argument_pointers,
     cut,
     lanes_mask,
-    load_row,
     register_tile,
 )
-
-GROUP = 4       # row tiles that are packed together: long runs of memory, and B's panel is reused
 
 
 class Place(NamedTuple):
@@ -66,6 +63,7 @@ class Packed:
     """Writes the kernel. Subclasses choose other panels and other instructions."""
 
     in_place = True         # sums of a plain problem are kept in C
+    group = 4               # row tiles packed together: long runs, and a panel of B is reused
 
     def __init__(self, b: Builder, target, problem: Problem, blocks: Blocks):
         self.b, self.target, self.problem, self.blocks = b, target, problem, blocks
@@ -87,7 +85,7 @@ class Packed:
         self.panel_strides = panel_strides(self.problem.a[1:], blocks.rows, blocks.depth,
                                            blocks.lanes, self.problem.itemsize)
         self.panel_a_size = self.panel_strides[2]
-        self.panel_a = self.b.stack(self.compute, GROUP * self.panel_a_size)
+        self.panel_a = self.b.stack(self.compute, self.group * self.panel_a_size)
 
     def write(self) -> None:
         """The loop over tasks."""
@@ -137,8 +135,8 @@ class Packed:
             if stop == start:
                 continue
             row_stop = b.minimum(row_end, stop)
-            with b.loop(b.maximum(row_begin, start), row_stop, GROUP, unroll=False) as group:
-                tiles = b.minimum(row_stop - group, GROUP)
+            with b.loop(b.maximum(row_begin, start), row_stop, self.group, unroll=False) as group:
+                tiles = b.minimum(row_stop - group, self.group)
                 i = group * rows + start * (blocks.rows - rows)
                 self.pack_a(self.source("a", batch, i, begin), rows, tiles, count)
 
@@ -204,9 +202,5 @@ class Packed:
             with self.b.when(last):
                 self.finish_rows(rows, masks, place, kept, stride, None)
             return
-        b, lanes = self.b, self.blocks.lanes
-        kept = Source(kept, self.compute, stride, 1)
-        with b.loop(0, rows, unroll=False) as r:
-            for v, mask in enumerate(masks):
-                value = load_row(b, kept, kept.at(r, v * lanes), lanes, self.compute, mask)
-                self.finish.vector(value, place.batch, place.i + r, place.j + v * lanes, mask)
+        self.finish.rows(kept, stride, self.blocks.lanes, rows, masks, place.batch, place.i,
+                         place.j)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from .emit import Builder, Value
 from .gemm_pack import transpose
-from .gemm_packed import GROUP, Blocks, Packed
+from .gemm_packed import Blocks, Packed
 from .gemm_problem import Problem
 from .gemm_tile import Source, Tile, lanes_mask
 from .llvm_types import vector
@@ -146,7 +146,7 @@ class Pairs(Packed):
         self.row_stride = (lines + 1 - lines % 2) * LANES     # rows fall into different sets
         rows = -(-blocks.rows // LANES) * LANES
         self.panel_a_size = rows * self.row_stride
-        self.panel_a = b.stack("i32", GROUP * self.panel_a_size)
+        self.panel_a = b.stack("i32", self.group * self.panel_a_size)
         self.writer = PanelWriter(b, self.problem.k % BLOCK)
 
     def pack_b(self, source, panels, tiles, count, present) -> None:

@@ -164,6 +164,15 @@ class Finish:
             value = b.gather(wide, pointer, steps)
         return from_memory(b, dtype, value)
 
+    def rounded(self, value: Value, dtype) -> Value:
+        """Sums rounded to a 16-bit dtype, with the CPU's own instruction where it has one.
+
+        That takes numbers below the normal ones for zero, as its products do.
+        """
+        if dtype.name == "bfloat16" and self.target.has("avx512bf16"):
+            return self.b.cast(value, vector("bfloat", lanes_of(value.type)))
+        return round_half(self.b, value, dtype)
+
     def vector(self, value: Value, batch, i, j, mask=None) -> None:
         """Store the results of one vector of sums: row i, columns from j."""
         b, problem = self.b, self.problem
@@ -180,8 +189,8 @@ class Finish:
                 bias = b.select(beta.equals(0.0), b.constant(scaled.type, 0), scaled)
             value = value + b.as_value(bias, value.type)
         dtype = DTYPES[problem.result]
-        if dtype.half:
-            value = b.cast(round_half(b, value, dtype), value.type)
+        if dtype.half and problem.body is not None:
+            value = b.cast(self.rounded(value, dtype), value.type)
         results = [Lane(value, dtype)]
         if problem.body is not None:
             inputs = [results[0]]
@@ -192,7 +201,8 @@ class Finish:
         for o, (lane, strides) in enumerate(zip(results, problem.outs)):
             if strides is None:
                 continue
-            stored = to_memory(b, lane)
+            stored = self.rounded(lane.value, dtype) if problem.body is None and dtype.half \
+                else to_memory(b, lane)
             stored = b.as_value(stored, vector(MEMORY[lane.dtype.name], lanes))
             pointer = self._address(f"out{o}", strides, MEMORY[lane.dtype.name], batch, i, j)
             if mask is None:
@@ -202,10 +212,28 @@ class Finish:
 
     def tile(self, tile: Tile, batch, i, j) -> None:
         """All vectors of a register tile whose first element is (i, j)."""
+        body = self.problem.body
+        if body is not None and len(body.code) * tile.rows * len(tile.masks) > 40:
+            # Long bodies are written once, in a loop over the rows.
+            b, stride = self.b, tile.lanes * len(tile.masks)
+            room = b.stack(tile.compute, tile.rows * stride)
+            tile.store(room, stride)
+            self.rows(room, stride, tile.lanes, tile.rows, tile.masks, batch, i, j)
+            return
         for r in range(tile.rows):
             for v, mask in enumerate(tile.masks):
                 self.vector(tile.sums[r][v].get(), batch, self.b.as_value(i, "i64") + r,
                             self.b.as_value(j, "i64") + v * tile.lanes, mask)
+
+    def rows(self, sums: Value, stride, lanes: int, count: int, masks, batch, i, j) -> None:
+        """Rows of sums in memory, `stride` apart, whose first element is (i, j)."""
+        b, compute = self.b, self.problem.compute
+        source = Source(sums, compute, stride, 1)
+        with b.loop(0, count, unroll=False) as r:
+            for v, mask in enumerate(masks):
+                value = load_row(b, source, source.at(r, v * lanes), lanes, compute, mask)
+                self.vector(value, batch, b.as_value(i, "i64") + r,
+                            b.as_value(j, "i64") + v * lanes, mask)
 
 
 def argument_pointers(b: Builder, problem: Problem, more=()) -> dict:

@@ -39,6 +39,7 @@ class Tiles(Pairs):
 
     in_place = False
     most_rows = ROWS
+    group = 1
 
     def instruction(self, name: str, *arguments) -> None:
         """One tile instruction; numbers are registers."""
@@ -73,6 +74,17 @@ class Tiles(Pairs):
         return b.element(self.pointers["scratch"], number * (ROWS * blocks.width),
                          self.compute), blocks.width
 
+    def rows_ahead(self, rows: int, place: Place) -> tuple:
+        """(the rows of A that this tile asks for ahead of their packing, how many).
+
+        Each of a stripe's tiles asks for some of the next tile's rows, a line each 32 k.
+        """
+        blocks = self.blocks
+        stripe = -(-blocks.column_tiles // blocks.column_blocks)
+        each = -(-ROWS // stripe)
+        source = self.source("a", place.batch, place.i + rows + place.column % stripe * each, 0)
+        return source, each if source.second == 1 and stripe > 1 else 0
+
     def tile(self, rows, present, place: Place, panel_a, panel, count, first, last) -> None:
         """Up to 2 x 2 tiles of C."""
         b = self.b
@@ -89,7 +101,10 @@ class Tiles(Pairs):
                     self.instruction("tileloadd64", number, address, step_kept)
         step_a, step_b = (b.constant("i64", 4 * n) for n in (self.row_stride, columns * LANES))
         padded = b.as_value(count, "i64") + (BLOCK - 1)
+        ahead, lines = self.rows_ahead(rows, place)
         with b.loop(0, padded // BLOCK, unroll=False) as k:
+            for r in range(lines):
+                b.prefetch(ahead.at(r, k * BLOCK), locality=2)
             for r in range(groups):
                 at = b.element(panel_a, k * LANES + r * LANES * self.row_stride, "i32")
                 self.instruction("tileloadd64", 4 + r, at, step_a)
