@@ -11,6 +11,9 @@ from .emit import Builder, Value
 from .gemm_tile import Source, lanes_mask, load_one, load_row
 from .llvm_types import natural_alignment
 
+AHEAD = 8       # rows of a narrow run that are fetched ahead: each is another page
+NEXT = 2        # the same for whole rows
+
 
 def transpose(b: Builder, rows: list) -> list:
     """The transpose of a square of lanes, log2(lanes) rounds of pairwise exchanges."""
@@ -46,6 +49,7 @@ def pack_columns(b: Builder, source: Source, panels: Value, size: int, tiles, co
         with b.loop(0, count, unroll=False) as k, b.loop(0, tiles, unroll=False) as t:
             for v in range(vectors):
                 mask = lanes_mask(b, lanes, present - v * lanes)
+                b.prefetch(source.at(k + AHEAD, t * present + v * lanes))
                 row = load_row(b, source, source.at(k, t * present + v * lanes), lanes, compute,
                                mask)
                 b.store(row, place(t, k, v * lanes), aligned)
@@ -88,6 +92,7 @@ def pack_rows(b: Builder, source: Source, panels: Value, strides, size: int, row
     aligned = lanes * natural_alignment(compute)
     if strides[0] == 1:
         with b.loop(0, count, unroll=False) as k, b.loop(0, tiles, unroll=False) as t:
+            b.prefetch(source.at(t * rows, k + AHEAD))
             for begin in range(0, rows, lanes):
                 mask = lanes_mask(b, lanes, rows - begin)
                 row = load_row(b, source, source.at(t * rows + begin, k), lanes, compute, mask)
@@ -102,6 +107,7 @@ def pack_rows(b: Builder, source: Source, panels: Value, strides, size: int, row
             count = b.as_value(count, "i64")
             begin = count - count % lanes
             with b.loop(0, begin, lanes, unroll=False) as k:
+                b.prefetch(source.at(i + NEXT, k))
                 row = load_row(b, source, source.at(i, k), lanes, compute)
                 b.store(row, b.element(into, k, compute), aligned)
         with b.loop(begin, count, unroll=False) as k:

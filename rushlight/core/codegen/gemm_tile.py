@@ -15,6 +15,8 @@ from .gemm_problem import Problem
 from .llvm_types import lanes_of, natural_alignment, vector
 from .words import Lane
 
+AHEAD = 8       # rows of a panel of B that are fetched ahead, from the second level cache
+
 
 def register_tile(target, itemsize) -> tuple[int, int]:
     """(rows, vectors) of the widest tile that leaves registers for B and one element of A."""
@@ -88,6 +90,7 @@ class Tile:
             for v, mask in enumerate(self.masks):
                 pointer = b.element(other.at(k, 0), v * self.lanes, other.kind)
                 if packed:
+                    b.prefetch(b.element(pointer, other.first * AHEAD, other.kind))
                     columns.append(b.load(vector(self.compute, self.lanes), pointer,
                                           self.lanes * natural_alignment(self.compute)))
                 else:
