@@ -1,10 +1,33 @@
-"""Matrix products as native kernels: which strategy serves which shape."""
+"""Matrix products as native kernels: which strategy serves which shape.
+
+A record becomes a `Problem` of m x k times k x n (times a batch), turned so that the outputs are
+written along consecutive memory. The cost model (`strategy`), first line that holds:
+
+| shape | strategy | why |
+|---|---|---|
+| m * n is small, k is long (`pieces_of`) | pieces of k as a batch, then `gemm_combine` | tasks |
+| m or n <= 8, k consecutive in A and in B | `gemm_direct.dots` | vectors along k, no transposes |
+| m <= 8, B large, its columns consecutive | `gemm_stream` | B once, in long runs, memory speed |
+| B's columns consecutive; m <= 32, few products, or both lie well | `gemm_direct.direct` | no copies |
+| the rest | `gemm_packed`, or for bfloat16 `gemm_tiles` (AMX), `gemm_pairs` (AVX512-BF16) | panels |
+
+"Lie well" (`gemm_pack.rows_in_place`, `columns_in_place`) means that the lines a register tile
+walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
+B for each block of rows and, where A does not lie well, one over A for each stripe of columns, so
+blocks are as wide as the second level cache allows and only as many as make four tasks. Everything
+is decided by shapes and strides, never by the number of threads.
+
+float16, and bfloat16 without instructions of its own, are converted as they are read; sums are
+float32 (float64 for float64), one after another over k (or over a piece of it). The bfloat16
+instructions take numbers below the normal ones for zero.
+"""
 
 from __future__ import annotations
 
 from . import library
 from .gemm_combine import tasks_of
 from .gemm_direct import direct_tile, dot_tile
+from .gemm_pack import columns_in_place, rows_in_place
 from .gemm_problem import Problem, make
 from .gemm_stream import stripe_of
 from .gemm_tile import cut
@@ -57,9 +80,14 @@ def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
             and problem.n >= 256:
         low.step("gemm_stream.stream", (problem,), arguments,
                  problem.batch * -(-problem.n // stripe_of(problem)))
-    elif (problem.b[2] == 1 or problem.n == 1) and (problem.m <= 32 or work < 1_000_000):
+    elif (problem.b[2] == 1 or problem.n == 1) and (
+            problem.m <= 32 or work < 1_000_000
+            or (columns_in_place(problem) and rows_in_place(problem))):
         rows, _, vectors = direct_tile(library.target(), problem)
         lanes = library.target().lanes(problem.itemsize)
+        parts = min(parts, 16)
+        if problem.m > 32:          # a stripe of B fits the second level cache
+            parts = max(min(parts, -(-4 // problem.batch)), -(-problem.n * problem.k * problem.itemsize // 400_000))
         column_blocks = min(parts, -(-problem.n // (vectors * lanes)))
         row_blocks = min(-(-parts // column_blocks), cut(problem.m, rows)[0])
         low.step("gemm_direct.direct", (problem, row_blocks, column_blocks), arguments,

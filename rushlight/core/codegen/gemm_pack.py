@@ -7,12 +7,40 @@ columns. Panels hold the compute type, so conversion costs nothing more.
 
 from __future__ import annotations
 
+import math
+
 from .emit import Builder, Value
 from .gemm_tile import Source, lanes_mask, load_one, load_row
 from .llvm_types import natural_alignment
 
 AHEAD = 8       # rows of a narrow run that are fetched ahead: each is another page
 NEXT = 2        # the same for whole rows
+
+
+def spread(stride: int, sets: int) -> int:
+    """How many of a cache's sets the lines at multiples of `stride` bytes fall into."""
+    return min(sets, sets * 64 // math.gcd(stride, sets * 64)) if stride else 1
+
+
+def rows_in_place(problem) -> bool:
+    """Whether A can be read where it lies: its lines do not push each other out of the caches.
+
+    Eight ways, 64 sets in the first level and 2048 in the second: what small CPUs have too.
+    """
+    if problem.dtype not in ("float32", "float64"):
+        return False
+    _, row, k = problem.a
+    if k == 1:
+        return spread(row * problem.itemsize, 64) * 8 >= 14
+    return (row == 1 and problem.k <= 256      # a line each k: slow where they are many
+            and spread(k * problem.itemsize, 2048) * 8 >= problem.k)
+
+
+def columns_in_place(problem) -> bool:
+    """The same for B: whole lines of columns, few enough that fall into one set."""
+    stride = problem.b[1] * problem.itemsize
+    return (problem.b[2] == 1 and problem.dtype in ("float32", "float64") and stride % 64 == 0
+            and spread(stride, 2048) * 8 >= problem.k)
 
 
 def transpose(b: Builder, rows: list) -> list:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .emit import Builder
 from .gemm_direct import source_of, task_of
-from .gemm_pack import pack_columns, pack_rows, panel_strides
+from .gemm_pack import pack_columns, pack_rows, panel_strides, rows_in_place
 from .gemm_problem import Problem
 from .gemm_tile import (
     Finish,
@@ -84,6 +84,10 @@ class Packed:
         self.panel_b = self.b.stack(self.panel_kind, tiles * self.panel_size)
         self.panel_strides = panel_strides(self.problem.a[1:], blocks.rows, blocks.depth,
                                            blocks.lanes, self.problem.itemsize)
+        self.in_place_a = rows_in_place(self.problem)
+        if self.in_place_a:             # A stays in the first level cache by itself
+            self.group = 1
+            return
         self.panel_a_size = self.panel_strides[2]
         self.panel_a = self.b.stack(self.compute, self.group * self.panel_a_size)
 
@@ -144,7 +148,7 @@ class Packed:
                     with b.loop(0, tiles, unroll=False) as t:
                         place = Place(batch, i + t * rows, column * blocks.width, group + t,
                                       column)
-                        panel_a = b.element(self.panel_a, t * self.panel_a_size, self.panel_kind)
+                        panel_a = self.rows_of_a(place, begin, t)
                         self.tile(rows, present, place, panel_a, panel_of(column), count, first,
                                   last)
                 with b.loop(column_begin, full_end, unroll=False) as column:
@@ -153,6 +157,13 @@ class Packed:
                     with b.when(column_end > blocks.full_columns):
                         tile(edge_column, blocks.edge)
 
+    def rows_of_a(self, place: Place, begin, t) -> Source:
+        """A tile's rows of A: the number `t` of the packed ones, or in place."""
+        if self.in_place_a:
+            return self.source("a", place.batch, place.i, begin)
+        panel = self.b.element(self.panel_a, t * self.panel_a_size, self.panel_kind)
+        return Source(panel, self.panel_kind, *self.panel_strides[:2])
+
     def pack_b(self, source, panels, tiles, count, present) -> None:
         """Columns of B to panels, one for each tile."""
         pack_columns(self.b, source, panels, self.panel_size, tiles, count, present,
@@ -160,14 +171,15 @@ class Packed:
 
     def pack_a(self, source, rows, tiles, count) -> None:
         """A group of tiles' rows of A to panels."""
+        if self.in_place_a:
+            return
         pack_rows(self.b, source, self.panel_a, self.panel_strides, self.panel_a_size, rows, tiles,
                   count, self.blocks.lanes, self.compute)
 
     def add_products(self, tile: Tile, panel_a, panel, count) -> None:
         """All products of the panels."""
         width = len(tile.masks) * self.blocks.lanes
-        tile.add_products(Source(panel_a, self.compute, *self.panel_strides[:2]),
-                          Source(panel, self.compute, width, 1), count, packed=True)
+        tile.add_products(panel_a, Source(panel, self.compute, width, 1), count, packed=True)
 
     def kept(self, place: Place) -> tuple:
         """(address, row stride) of a tile's sums while they are not finished."""

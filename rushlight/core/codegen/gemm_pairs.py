@@ -149,6 +149,11 @@ class Pairs(Packed):
         self.panel_a = b.stack("i32", self.group * self.panel_a_size)
         self.writer = PanelWriter(b, self.problem.k % BLOCK)
 
+    def rows_of_a(self, place, begin, t) -> Source:
+        """A tile's packed rows."""
+        panel = self.b.element(self.panel_a, t * self.panel_a_size, "i32")
+        return Source(panel, "i32", self.row_stride, 1)
+
     def pack_b(self, source, panels, tiles, count, present) -> None:
         """Columns of B to panels."""
         b = self.b
@@ -175,7 +180,7 @@ class Pairs(Packed):
             columns = [b.load(wide, b.element(panel, p * width + v * LANES, "i32"), 64)
                        for v in range(len(tile.masks))]
             for r in range(tile.rows):
-                one = b.load("i32", b.element(panel_a, p + r * self.row_stride, "i32"))
+                one = b.load("i32", b.element(panel_a.pointer, p + r * self.row_stride, "i32"))
                 one = b.bitcast(b.splat(one, LANES), wide)
                 for v, column in enumerate(columns):
                     total = tile.sums[r][v]

@@ -106,7 +106,7 @@ class Tiles(Pairs):
             for r in range(lines):
                 b.prefetch(ahead.at(r, k * BLOCK), locality=2)
             for r in range(groups):
-                at = b.element(panel_a, k * LANES + r * LANES * self.row_stride, "i32")
+                at = b.element(panel_a.pointer, k * LANES + r * LANES * self.row_stride, "i32")
                 self.instruction("tileloadd64", 4 + r, at, step_a)
             for c in range(columns):
                 at = b.element(panel, k * (LANES * columns * LANES) + c * LANES, "i32")
