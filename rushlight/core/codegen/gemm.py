@@ -8,12 +8,12 @@ written along consecutive memory. The cost model (`strategy`), first line that h
 | m * n is small, k is long (`pieces_of`) | pieces of k as a batch, then `gemm_combine` | tasks |
 | m or n <= 8, k consecutive in A and in B | `gemm_direct.dots` | vectors along k, no transposes |
 | m <= 8, B large, its columns consecutive | `gemm_stream` | B once, in long runs, memory speed |
-| B's columns consecutive; m <= 32, few products, or both lie well | `gemm_direct.direct` | no copies |
-| the rest | `gemm_packed`, or for bfloat16 `gemm_tiles` (AMX), `gemm_pairs` (AVX512-BF16) | panels |
+| B's columns consecutive; m <= 32, few products or well laid | `gemm_direct.direct` | no copies |
+| the rest | `gemm_packed`; bfloat16: `gemm_tiles` (AMX), `gemm_pairs` (AVX512-BF16) | panels |
 
-"Lie well" (`gemm_pack.rows_in_place`, `columns_in_place`) means that the lines a register tile
+"Well laid" (`gemm_pack.rows_in_place`, `columns_in_place`) means that the lines a register tile
 walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
-B for each block of rows and, where A does not lie well, one over A for each stripe of columns, so
+B for each block of rows and, where A is not well laid, one over A for each stripe of columns, so
 blocks are as wide as the second level cache allows and only as many as make four tasks. Everything
 is decided by shapes and strides, never by the number of threads.
 
@@ -87,7 +87,8 @@ def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
         lanes = library.target().lanes(problem.itemsize)
         parts = min(parts, 16)
         if problem.m > 32:          # a stripe of B fits the second level cache
-            parts = max(min(parts, -(-4 // problem.batch)), -(-problem.n * problem.k * problem.itemsize // 400_000))
+            stripes = -(-problem.n * problem.k * problem.itemsize // 400_000)
+            parts = max(min(parts, -(-4 // problem.batch)), stripes)
         column_blocks = min(parts, -(-problem.n // (vectors * lanes)))
         row_blocks = min(-(-parts // column_blocks), cut(problem.m, rows)[0])
         low.step("gemm_direct.direct", (problem, row_blocks, column_blocks), arguments,
