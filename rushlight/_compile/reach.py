@@ -175,14 +175,16 @@ class Reach:
         self._lists = [item for item in self.whole if isinstance(item, list)]
         self._lengths = list(map(len, self.whole))
         self._keys = [list(item) for item in self._dicts]
+        self._all_keys = list(chain.from_iterable(self._keys))
         self._cells = [owner for owner, _ in self.entries if type(owner) is types.CellType]
         self._named = [(owner, name) for owner, name in self.entries
                        if type(owner) is not types.CellType]
+        # Views follow their dicts: made once, they show what the dicts hold at any time.
+        self._ordered = [*[item.values() for item in self._dicts], *self._lists]
         self._picture = list(self._contents())
 
     def _contents(self):
-        return chain(chain.from_iterable([item.values() for item in self._dicts]),
-                     chain.from_iterable(self._lists),
+        return chain(chain.from_iterable(self._ordered),
                      [cell.cell_contents for cell in self._cells],
                      [owner.get(name, _MISSING) for owner, name in self._named])
 
@@ -195,7 +197,7 @@ class Reach:
             return None
         try:
             if all(map(is_, self._contents(), self._picture)) and \
-                    list(map(list, self._dicts)) == self._keys:
+                    all(map(is_, chain.from_iterable(self._dicts), self._all_keys)):
                 return ()
             now = list(self._contents())
         except (ValueError, RuntimeError):      # a cell without content, a dict that changes

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..base.errors import user_line
 from ..runtime.realize import realize
-from ..trace.value import leaf
+from ..trace.value import Value, leaf
 from .dispatch import alias, new, wrap
 
 # What a replay returns when the tensors are not as they were: another capture has to be made.
@@ -144,7 +144,14 @@ class Replay:
             storage.version += bump
             storage.writer = line
         for i, place, m in self.gradients:
-            tensors[i]._grad = None if place is None else wrap(leaf(array_at(place), m), m)
+            if place is None:
+                tensors[i]._grad = None
+                continue
+            value = new(Value)                     # `wrap` and `leaf`, for many at every call
+            value.op = value.params = None
+            value.inputs, value.meta = (), m
+            value.array = outputs[place] if place >= 0 else everything[~place].array
+            tensors[i]._grad = wrap(value, m)
         for i, place in self.streams:
             self.generators[i]._value = leaf(array_at(place), everything[len(storages) + i].meta)
         results = [tensors[r.known] if r.known is not None else
