@@ -72,6 +72,25 @@ def print_row(name: str, result: dict[str, Any], peers: bool) -> None:
         print(f"    {library}: {error}", flush=True)
 
 
+def markdown(book: dict[str, Any], threads: str) -> str:
+    """Return the table of one number of threads for a page of the documentation."""
+    lines = ["| row | rushlight | PyTorch | ratio | at least | aim | ours, of peak | deviation |",
+             "|---|---|---|---|---|---|---|---|"]
+    for result in book["threads"][threads]["rows"].values():
+        seconds = result["seconds"]
+        times = [f"{seconds[name] * 1e3:.3g} ms" if name in seconds else "-"
+                 for name in ("rushlight", "torch")]
+        ratio = f"**{result['ratio']:.2f}**" if "ratio" in result else "-"
+        if verdict(result) in ("no", "failed"):
+            ratio = ratio.replace("**", "")
+        aim = f"{result['aim']:.4g}" if result["aim"] else f"{result['aim_share']:.0%} of memory"
+        deviation = f"{result['deviation']:.0e}" if "deviation" in result else "-"
+        lines.append(f"| {result['title']} | {times[0]} | {times[1]} | {ratio} | "
+                     f"{result['at_least']:g} | {aim} | {speed_text(result, 'rushlight')} | "
+                     f"{deviation} |")
+    return "\n".join(lines) + "\n"
+
+
 def print_start(rows: dict[str, dict[str, float]]) -> None:
     """Print the rows about a program's start, in seconds."""
     for name, row in rows.items():

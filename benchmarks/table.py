@@ -1,7 +1,7 @@
 """rushlight beside PyTorch, row by row: how fast it is and what is still missing.
 
     python benchmarks/table.py [--only NAME ...] [--threads 2] [--rounds 7] [--start] [--peers]
-                               [--clock cpu] [--json FILE] [--plot FILE] [--list]
+                               [--clock cpu] [--json FILE] [--plot FILE] [--markdown] [--list]
 
 Every row runs in rushlight and, where it is installed, in PyTorch: interleaved in one process, same
 number of threads, warm, medians of the turns' medians (`measure` says how they are kept from
@@ -97,12 +97,16 @@ def main() -> int:
                         help="cpu: processor time, for one thread on a machine that is busy")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--markdown", action="store_true", help="print --json's table and stop")
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     options = parser.parse_args()
     if options.clock == "cpu" and options.threads != 1:
         parser.error("--clock cpu takes --threads 1: threads that wait would count")
     if options.list:
         print("\n".join(f"{row.name:<18} {row.title}" for row in ROWS))
+        return 0
+    if options.markdown:
+        print(report.markdown(report.load(options.json), str(options.threads)), end="")
         return 0
     rows = chosen(options.only) if options.only or not options.start else []
     names = ["rushlight"] + (["torch"] if importlib.util.find_spec("torch") else [])

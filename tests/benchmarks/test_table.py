@@ -101,3 +101,14 @@ def test_a_book_comes_back_as_it_was_saved(tmp_path):
     assert report.load(path) == {"threads": {}}
     report.save(path, {"threads": {"2": {"rows": {}}}})
     assert report.load(path) == json.loads(path.read_text()) == {"threads": {"2": {"rows": {}}}}
+
+
+def test_the_documentation_table_marks_what_is_reached():
+    result = {"title": "work", "at_least": 1.0, "aim": 2, "ratio": 1.5, "unit": "FLOP/s",
+              "seconds": {"rushlight": 0.002, "torch": 0.003}, "deviation": 1e-7,
+              "speed": {"rushlight": 5e9}, "share": {"rushlight": 0.25}}
+    missed = {**result, "ratio": 0.5}
+    rows = report.markdown({"threads": {"2": {"rows": {"a": result, "b": missed}}}}, "2")
+    assert rows.splitlines()[2:] == [
+        "| work | 2 ms | 3 ms | **1.50** | 1 | 2 | 5 GFLOP/s  25% | 1e-07 |",
+        "| work | 2 ms | 3 ms | 0.50 | 1 | 2 | 5 GFLOP/s  25% | 1e-07 |"]
