@@ -86,6 +86,9 @@ def test_adding_at_repeated_indices(dtype, donate):
         if dtype != "float16":
             _same("scatter_add", [x, _index(x.shape[dim], shape), _numbers([30] * 3, dtype, 3)],
                   (dim,), tolerance, donate)
+        _same("scatter", [x, _index(x.shape[dim], shape), _numbers([30] * 3, dtype, 3)], (dim,),
+              0, donate)
+        _same("scatter", [x, _index(x.shape[dim], shape), 3], (dim,), 0, donate)
     a, b = _index(6, (3, 5), -6), _index(7, (5,), -7)
     for accumulate in (True, False):
         _same("index_put", [x, _numbers((3, 5, 40), dtype, 4), *_indices(a, b)],

@@ -236,33 +236,41 @@ def lower_index_put(low):
     return None
 
 
-@lowers("scatter_add", donates=True)
-def lower_scatter_add(low):
-    """Elements added along the lines of an axis; a line is one after the other."""
+@lowers("scatter_add", "scatter", donates=True)
+def lower_scatter(low):
+    """Elements added or written along the lines of an axis; a line is one after the other."""
     x, index, source = low.inputs
     dim, = low.params
+    add = low.op.name == "scatter_add"
     shape, dtype = index.meta.shape, x.meta.dtype
     rank = len(shape)
-    if _read_twice(low) or not usable(index) or not _addable(dtype) or dtype.half or \
-            isinstance(source, Number) or rank == 0 or rank != len(x.meta.shape) or \
-            len(source.meta.shape) != rank or \
-            source.meta.dtype is not dtype or x.meta.numel == 0 or index.meta.numel == 0 or \
-            not low.outputs[0].meta.contiguous or rank > OUTER + 1:
+    if _read_twice(low) or not usable(index) or dtype.name not in MEMORY or \
+            (add and (not _addable(dtype) or dtype.half)) or rank == 0 or rank > OUTER + 1 or \
+            rank != len(x.meta.shape) or x.meta.numel == 0 or index.meta.numel == 0 or \
+            not low.outputs[0].meta.contiguous:
         return False
+    if isinstance(source, Number):
+        if add:
+            return False
+        cell, strides = ("slot", low.temporary(8)), (0,) * rank
+        low.step("movement.number", (dtype.name, source.kind.__name__), [cell, source])
+    elif source.meta.dtype is not dtype or len(source.meta.shape) != rank:
+        return False
+    else:
+        cell, strides = source, source.meta.strides
     word = dense(low, index)
     check_steps(low, [word], index.meta.dtype.name, [x.meta.shape[dim]], index.meta.numel, False)
     low.step("accumulating.base", (dtype.name,), [dense(low, x), low.outputs[0], x.meta.numel])
     ours = row_major(shape)
     theirs = low.outputs[0].meta.strides
     axes = [(n, a, s, t) for d, (n, a, s, t) in enumerate(
-        zip(shape, ours, source.meta.strides, theirs)) if d != dim]
+        zip(shape, ours, strides, theirs)) if d != dim]
     axes = [(1, 0, 0, 0)] * (OUTER - len(axes)) + axes
     lines = prod(n for n, _, _, _ in axes)
     group, tasks = share(lines, 10 + 2 * shape[dim])
-    low.step("accumulating.lines", (dtype.name, index.meta.dtype.name),
-             [source, word, low.outputs[0], group, lines, shape[dim], ours[dim],
-              source.meta.strides[dim], theirs[dim], x.meta.shape[dim],
-              *(w for axis in axes for w in axis)], tasks)
+    low.step("accumulating.lines", (dtype.name, index.meta.dtype.name, add),
+             [cell, word, low.outputs[0], group, lines, shape[dim], ours[dim], strides[dim],
+              theirs[dim], x.meta.shape[dim], *(w for axis in axes for w in axis)], tasks)
     return None
 
 
@@ -276,7 +284,7 @@ def base(module, target, dtype):
     b.ret(0)
 
 
-def lines(module, target, dtype, index_type):
+def lines(module, target, dtype, index_type, add):
     """Generator: source, index, result, group, lines, length, strides along the axis of index,
     source and result, the axis' size, then (size, strides of the three) of the other axes."""
     b = module.kernel()
@@ -294,5 +302,5 @@ def lines(module, target, dtype, index_type):
             at = row_number(b, index_type, [index], [size], starts[0] + i * steps[0], False)
             value = b.load(memory, b.element(source, starts[1] + i * steps[1], memory))
             cell = b.element(out, starts[2] + at * steps[2], memory)
-            b.store(b.load(memory, cell) + value, cell)
+            b.store(b.load(memory, cell) + value if add else value, cell)
     b.ret(0)
