@@ -108,6 +108,12 @@ def test_random_configurations():
         done += 1
 
 
+def test_rows_too_long_for_the_stack():
+    x, w, bias, how = arrays(((1, 1, 600_000), (3, 1, 10), 2, 0, 1, 1))
+    close(native("convolution", [x, w, bias], (*how, None))[0],
+          interpreted("convolution", [x, w, bias], (*how, None))[0])
+
+
 def test_strided_operands():
     x, w, bias, how = arrays("first layer")
     last = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)

@@ -65,11 +65,15 @@ class Cut(NamedTuple):
     by_taps: bool         # a tile is taps of one channel, else channels at one tap
 
 
+STACK = 3 << 20           # bytes that a task's packed blocks may take
+
+
 def choose_cut(problem: WeightProblem, lanes: int, registers: int) -> Cut:
     """Blocks of about 128 pixels stay in the level-1 cache while all tiles pass over them."""
+    pixels = max(16, min(192, (1 << 18) // problem.outs))
     _, height, width = problem.size
     slices = problem.batch * problem.size[0]
-    rows = ceil(height, ceil(height * width, 192)) if height * width > 192 else height
+    rows = ceil(height, ceil(height * width, pixels)) if height * width > pixels else height
     taps = prod(problem.kernel)
     by_taps = problem.channels < 8 and 1 < taps <= 128
     items = taps if by_taps else problem.channels
@@ -92,7 +96,7 @@ def choose_cut(problem: WeightProblem, lanes: int, registers: int) -> Cut:
     blocks = ceil(problem.channels, channels)
     units = 1
     if rows == height:
-        units = max(1, min(slices, 192 // (height * width)))
+        units = max(1, min(slices, pixels // (height * width)))
     want = ceil(MANY_TASKS, blocks * problem.groups)
     enough = max(1, problem.work // TASK_WORK)
     parts = max(1, min(want, ceil(slices, units), enough))

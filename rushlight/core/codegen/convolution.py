@@ -11,7 +11,7 @@ from .conv_depthwise import choose_depthwise
 from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
 from .conv_images import choose_images
 from .conv_pack import WeightOrder, weight_pieces
-from .conv_weight import WeightLayout, WeightProblem, choose_cut
+from .conv_weight import STACK, WeightLayout, WeightProblem, choose_cut
 from .library import target
 from .lowering import Operand, lowers
 
@@ -140,6 +140,8 @@ def _strategy(problem, lanes, registers, itemsize):
         return ("conv_images.correlate_images", blocks, WeightOrder(*blocks[:3], False, False),
                 tasks, 0)
     layout = Layout(problem, blocks, lanes)
+    if blocks.source == "own" and layout.elements * itemsize > STACK:     # very long rows
+        blocks = blocks._replace(source="shared")
     order = WeightOrder(blocks.channels, blocks.outs, blocks.tile, layout.unfold,
                         not layout.by_rows)
     return ("conv_correlate.correlate", blocks, order, layout.tasks,
@@ -297,6 +299,8 @@ def convolution_weight(low):
         return None
     cut = choose_cut(problem, lanes, this.registers)
     layout = WeightLayout(problem, cut, lanes)
+    if (layout.x_elements + layout.g_elements) * itemsize > STACK:
+        return False
     partial = ("slot", low.temporary(cut.parts * layout.part * itemsize))
     per_task = min(layout.tasks, max(1, TASK_WORK * layout.tasks // problem.work))
     low.step("conv_weight.weight_gradient", (problem, cut, per_task), [x, y, partial],
