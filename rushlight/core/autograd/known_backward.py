@@ -57,102 +57,118 @@ class Template:
 
 def survey(roots, grads) -> Survey | None:
     """The survey of a graph; None where it has to run node by node."""
+    nodes = _nodes(roots)
+    if nodes is None:
+        return None
     plain = _tensor_room["plain"]
-    nodes, stack, seen = [], [], set()
-    for root, gradient in zip(roots, grads):
-        node = root.grad_fn
-        if node is None or type(gradient) not in plain:
-            return None
-        stack.append(node)
-    while stack:
-        node = stack.pop()
-        if id(node) in seen:
-            continue
-        if node.hooks is not None or node.plan is None or node.saved is FREED_MARK:
-            return None
-        seen.add(id(node))
-        nodes.append(node)
-        for edge in node.edges:
-            if edge is not None:
-                target = edge[0] if type(edge) is tuple else edge
-                if isinstance(target, Node):
-                    stack.append(target)
-    nodes.sort(key=_sequence, reverse=True)
     found = Survey()
-    found.nodes, found.values, found.leaves = nodes, [], []
-    key: list = [get_default_dtype()]
-    places = {id(node): i for i, node in enumerate(nodes)}
+    values, leaves = [], []
+    found.nodes, found.values, found.leaves = nodes, values, leaves
+    places: dict = {}
+    for i, node in enumerate(nodes):
+        places[id(node)] = i
     slots: dict = {}
+    key: list = [get_default_dtype()]
     for root, gradient in zip(roots, grads):
         key.append((places[id(root._grad_fn)], root._output_nr))
-        if not _add_value(gradient, key, slots, found.values):
+        if type(gradient) not in plain or \
+                not _add(gradient._storage, gradient._meta, gradient, key, slots, values):
             return None
     for node in nodes:
         key += (type(node), node.plan, node.metas, node.out_metas, node.params)
         for edge in node.edges:
-            if edge is None:
-                key.append(None)
+            place = places.get(id(edge))
+            if place is not None or edge is None:
+                key.append(place)
             elif type(edge) is tuple:
                 key.append((places[id(edge[0])], edge[1]))
             else:
-                place = places.get(id(edge))
-                if place is None:
-                    if type(edge) not in plain or edge._hooks or edge._post_hooks or \
-                            edge._accumulate is not None:
-                        return None
-                    place = places[id(edge)] = -1 - len(found.leaves)
-                    found.leaves.append(edge)
-                    key.append(edge._meta)
-                key.append(place)
-        if node.saved and not _add_saved(node, key, slots, found.values, plain):
-            return None
+                if type(edge) not in plain or edge._hooks or edge._post_hooks or \
+                        edge._accumulate is not None:
+                    return None
+                place = places[id(edge)] = -1 - len(leaves)
+                leaves.append(edge)
+                key += (place, edge._meta)
+        for entry in node.saved:
+            if type(entry) is not tuple:
+                if entry is not None and type(entry) not in (int, float, bool, complex):
+                    return None
+                key.append((type(entry), entry))
+                continue
+            if len(entry) == 2:
+                tensor, version = entry
+                if type(tensor) not in plain:
+                    return None
+                storage, m = tensor._storage, tensor._meta
+            else:
+                tensor = None
+                storage, m, version, _ = entry
+            if storage.version != version:
+                return None
+            value = storage.value
+            if value.meta is not m:
+                if tensor is None or not _add(storage, m, tensor, key, slots, values):
+                    return None
+                continue
+            slot = slots.get(id(value))
+            if slot is None:
+                slot = slots[id(value)] = len(values)
+                values.append(value)
+                key.append(m)
+            key.append(slot)
     found.key = tuple(key)
     return found
 
 
-def _add_saved(node, key, slots, values, plain) -> bool:
-    """Put what a node saved into the key; whether a template can use it."""
-    for entry in node.saved:
-        if type(entry) is not tuple:
-            if entry is not None and type(entry) not in (int, float, bool, complex):
-                return False
-            key.append((type(entry), entry))
-        elif len(entry) == 2:
-            tensor, version = entry
-            if type(tensor) not in plain or tensor._storage.version != version or \
-                    not _add_value(tensor, key, slots, values):
-                return False
-        else:
-            storage, m, version, _ = entry
-            value = storage.value
-            if storage.version != version or value.meta is not m:
-                return False
-            _add(value, key, slots, values)
+def _nodes(roots):
+    """The nodes of a graph in the order in which they run; None where one has to run itself."""
+    nodes, stack, seen = [], [], set()
+    for root in roots:
+        node = root.grad_fn
+        if node is None:
+            return None
+        stack.append(node)
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        if node.hooks is not None or node.plan is None or node.saved is FREED_MARK:
+            return None
+        seen.add(node)
+        nodes.append(node)
+        for edge in node.edges:
+            if type(edge) is tuple:
+                stack.append(edge[0])
+            elif isinstance(edge, Node):
+                stack.append(edge)
+    nodes.sort(key=_sequence, reverse=True)
+    return nodes
+
+
+def _add(storage, m, tensor, key, slots, values) -> bool:
+    """Put a tensor's value into the key: its storage's, and the read of a view, see `read`."""
+    value = storage.value
+    seen = [value]
+    if value.meta is not m:
+        key.append(m)
+        cached = tensor._cache
+        if cached is not None and cached[0] is value:
+            seen.append(cached[1])
+        if storage.exposed is not None:
+            return False
+    for item in seen:
+        slot = slots.get(id(item))
+        if slot is None:
+            slot = slots[id(item)] = len(values)
+            values.append(item)
+            key.append(item.meta)
+        key.append(slot)
     return True
 
 
-def _add_value(tensor, key, slots, values) -> bool:
-    """Put a tensor's value in; its storage's where it is a view. Whether a template can use it."""
-    storage, m = tensor._storage, tensor._meta
-    value = storage.value
-    _add(value, key, slots, values)
-    if value.meta is m:
-        return True
-    key.append(m)
-    cached = tensor._cache
-    if cached is not None and cached[0] is value:   # a read of the view, see `read`
-        _add(cached[1], key, slots, values)
-    return storage.exposed is None
-
-
-def _add(value, key, slots, values):
-    name = id(value)
-    slot = slots.get(name)
-    if slot is None:
-        slot = slots[name] = len(values)
-        values.append(value)
-        key.append(value.meta)
-    key.append(slot)
+def find(found) -> Any:
+    """The template of a surveyed graph; None if it has none, UNSEEN if it never ran."""
+    return _templates.get(found.key, UNSEEN)
 
 
 def repeat(known, found, state, retain_graph) -> None:
@@ -184,11 +200,6 @@ def repeat(known, found, state, retain_graph) -> None:
         else:
             leaf._accumulate_grad(gradient, False)
     state.weight += known.weight
-
-
-def find(found) -> Any:
-    """The template of a surveyed graph; None if it has none, UNSEEN if it never ran."""
-    return _templates.get(found.key, UNSEEN)
 
 
 class Watch:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..autograd.engine import run_backward
+from ..base.shapes import meta
 from ..trace.value import STATE
-from .dispatch import TENSOR, constant
+from .dispatch import TENSOR, filled_leaf, wrap
 
 
 def _roots_and_grads(tensors, grads, create_graph):
@@ -29,8 +30,7 @@ def _roots_and_grads(tensors, grads, create_graph):
             if not root.is_floating_point():
                 raise RuntimeError("grad can be implicitly created only for real scalar outputs "
                                    f"but got {root.dtype}")
-            import numpy as np
-            gradient = constant(np.ones(root.shape, root.dtype.np))
+            gradient = _one(root._meta)
         elif gradient is not None:
             if gradient.shape != root.shape:
                 raise RuntimeError(
@@ -46,6 +46,19 @@ def _roots_and_grads(tensors, grads, create_graph):
                                "grad_fn")
         made.append(gradient)
     return tensors, made
+
+
+_ONES: dict = {}
+
+
+def _one(m):
+    """The gradient of a loss with respect to itself: one value for all losses of a layout."""
+    value = _ONES.get(m)
+    if value is None:
+        if len(_ONES) > 64:
+            _ONES.clear()
+        value = _ONES[m] = filled_leaf(meta(m.dtype, m.shape), 1)
+    return wrap(value, value.meta)
 
 
 def is_checkpoint_valid() -> bool:

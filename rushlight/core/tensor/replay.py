@@ -63,7 +63,7 @@ class Replay:
         for position, value in enumerate(program.leaves):
             source = sources.get(id(value))
             if source is None:
-                if id(value) not in constants:
+                if id(value) not in constants and value.params is None:     # see FILLED
                     from .capture import Refused
                     raise Refused("it reads a tensor that is not among its arguments, the "
                                   "function's own variables or what these hold")
