@@ -87,10 +87,12 @@ def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
         lanes = library.target().lanes(problem.itemsize)
         parts = min(parts, 16)
         if problem.m > 32:          # a stripe of B fits the second level cache
-            stripes = -(-problem.n * problem.k * problem.itemsize // 400_000)
-            parts = max(min(parts, -(-4 // problem.batch)), stripes)
+            parts = -(-problem.n * problem.k * problem.itemsize // 400_000)
         column_blocks = min(parts, -(-problem.n // (vectors * lanes)))
-        row_blocks = min(-(-parts // column_blocks), cut(problem.m, rows)[0])
+        row_blocks = -(-parts // column_blocks)
+        if problem.m > 32 and work * problem.batch >= 4 * TASK:
+            row_blocks = max(row_blocks, rows_for(column_blocks * problem.batch))
+        row_blocks = min(row_blocks, cut(problem.m, rows)[0])
         low.step("gemm_direct.direct", (problem, row_blocks, column_blocks), arguments,
                  problem.batch * row_blocks * column_blocks)
     else:
@@ -175,7 +177,14 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
     else:                           # matrix instructions are fast: packing A again costs more
         width = min(512, (1 << 19) // depth // 32 * 32)
     columns = -(-problem.n // width)
-    return max(1, min(-(-problem.m // 64), 4 // (columns * problem.batch))), columns
+    return min(-(-problem.m // 64), rows_for(columns * problem.batch)), columns
+
+
+def rows_for(tasks: int) -> int:
+    """In how many row blocks to cut so many tasks: at least four, and few ones evenly."""
+    if tasks < 4:
+        return -(-4 // tasks)
+    return 2 if tasks % 2 and tasks < 16 else 1
 
 
 @lowers("mm", epilogue=True)
