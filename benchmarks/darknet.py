@@ -136,6 +136,11 @@ def make_runners(name: str, size: int, threads: int) -> dict[str, Callable[[], A
     return runners
 
 
+def _library(label: str) -> Any:
+    """The module that a runner's label stands for."""
+    return rushlight if label == "rushlight" else importlib.import_module("torch")
+
+
 def main() -> None:
     """Measure, print a table, optionally write it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -148,7 +153,7 @@ def main() -> None:
     options = parser.parse_args()
     runners = make_runners(options.cfg, options.size, options.threads)
     estimates = {
-        label: settle(rushlight if label == "rushlight" else None, run, options.settle)
+        label: settle(_library(label), run, options.settle)
         for label, run in runners.items()
     }
     turns = take_turns(runners, estimates, options.rounds)
