@@ -87,7 +87,8 @@ def _convolution(torch: Any, model: darknet.Darknet, layer: Any, given: int, fol
     nn, block = torch.nn, layer.block
     size, stride = block.integer("size", 1), block.integer("stride", 1)
     normalized = bool(block.integer("batch_normalize", 0))
-    conv = nn.Conv2d(given, layer.output.channels, size, stride, size // 2, bias=not normalized)
+    conv = nn.utils.skip_init(nn.Conv2d, given, layer.output.channels, size, stride, size // 2,
+                              bias=not normalized)  # fmt: skip
     parts = [conv]
     if normalized:
         parts.append(nn.BatchNorm2d(layer.output.channels))
@@ -103,11 +104,23 @@ def _convolution(torch: Any, model: darknet.Darknet, layer: Any, given: int, fol
     return nn.Sequential(*parts).eval()
 
 
+def _set_weights(model: darknet.Darknet) -> None:
+    """Random weights of the size of He's, drawn by NumPy: faster than the modules' own."""
+    generator = np.random.default_rng(0)
+    with rushlight.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 4:
+                values = generator.standard_normal(tuple(parameter.shape), np.float32)
+                values *= np.float32((2 / values[0].size) ** 0.5)
+                parameter.copy_(rushlight.tensor(values))
+
+
 def make_runners(name: str, size: int, threads: int) -> dict[str, Callable[[], Any]]:
     """{label: function that runs one forward pass}; results are checked to agree."""
     rushlight.manual_seed(0)
     rushlight.set_num_threads(threads)
     model = darknet.Darknet(name).eval()
+    _set_weights(model)
     pictures = np.random.default_rng(0).random((1, 3, size, size), dtype=np.float32)
     runners: dict[str, Callable[[], Any]] = {}
     theirs: dict[str, Callable[[Any], list[Any]]] = {}
