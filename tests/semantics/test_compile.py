@@ -423,21 +423,164 @@ def test_numbers_read_at_the_end_only():
         assert run.captures == captures
 
 
-def test_arguments_that_need_gradients_and_graphs_that_stay_open_are_run():
-    weight = torch.randn(3, requires_grad=True)
+class Block(nn.Module):
+    """Convolution, batch norm, dropout, views, in-place rectifiers, a skip connection."""
 
-    def function(x):
-        return (x * weight).sum()
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.drop, self.head = nn.Dropout(0.25), nn.Linear(4 * 16, 3)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        y = self.act(self.norm(self.conv(x)))
+        a, b = y.chunk(2, 1)
+        y = torch.cat([a * b, a.transpose(2, 3).exp()], 1) + y
+        y[:, 0] = 0.5
+        return self.head(self.drop(y).flatten(1)), y.mean()
+
+
+class Attention(nn.Module):
+    """A causal attention layer with a tied weight and a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(7, 8)
+        self.qkv, self.norm = nn.Linear(8, 24), nn.LayerNorm(8)
+        self.register_buffer("mask", torch.ones(5, 5).tril() == 0)
+
+    def forward(self, tokens):
+        x = self.embed(tokens)
+        q, k, v = self.qkv(self.norm(x)).split(8, -1)
+        scores = (q @ k.transpose(-1, -2) / math.sqrt(8)).masked_fill(self.mask, -math.inf)
+        x = x + torch.softmax(scores, -1) @ v
+        positions = torch.arange(tokens.shape[1])
+        return (x + positions[:, None] * 0.1) @ self.embed.weight.t()
+
+
+def image():
+    return torch.randn(3, 2, 4, 4)
+
+
+def tokens():
+    return torch.randint(0, 7, (2, 5))
+
+
+def graph(node):
+    if node is None:
+        return None
+    return (node.name(), node.metas, node.params,
+            tuple((graph(edge), number) for edge, number in node.next_functions))
+
+
+@pytest.mark.parametrize("kind,make", [(Block, image), (Attention, tokens)])
+def test_a_forward_whose_backward_follows(kind, make):
+    found = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        net = kind()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        run = torch.compile(net) if compiled else net
+        made: list = []
+        for _ in range(4):
+            out = run(make())
+            out = out if isinstance(out, tuple) else (out,)
+            loss = sum((o * o).mean() for o in out)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            made += [loss.item(), [o.tolist() for o in out], [o._version for o in out],
+                     [(o.output_nr, o.requires_grad, o.stride()) for o in out],
+                     [p.grad.tolist() for p in net.parameters()],
+                     [b.tolist() for b in net.buffers()], torch.rand(1).item()]
+        out = run(make())
+        made.append([graph(o.grad_fn) for o in (out if isinstance(out, tuple) else (out,))])
+        if compiled:
+            assert run._compiled.captures == 2 and not run._compiled.refusals
+        found.append(made)
+    assert found[0] == found[1]
+
+
+def test_gradients_of_arguments_flow_on():
+    weight = torch.randn(3, 3, requires_grad=True)
+
+    def function(x, y):
+        return torch.tanh(x @ weight) * y
 
     run = torch.compile(function)
     for _ in range(3):
-        x = torch.randn(3)
+        leaf = torch.randn(2, 3, requires_grad=True)
+        y = torch.randn(3)
+        grads = []
+        for f in (run, function):
+            weight.grad = leaf.grad = None
+            f(leaf.exp(), y).sum().backward()
+            grads.append((weight.grad.tolist(), leaf.grad.tolist()))
+        assert grads[0] == grads[1]
+        (g,) = torch.autograd.grad(run(leaf, y).sum(), leaf, create_graph=True)
+        (gg,) = torch.autograd.grad(g.sum(), leaf)
+        (h,) = torch.autograd.grad(function(leaf, y).sum(), leaf, create_graph=True)
+        assert gg.tolist() == torch.autograd.grad(h.sum(), leaf)[0].tolist()
+    assert run.captures == 2          # with an argument of a graph, and with a leaf
+    assert not run.refusals
+
+
+def test_graphs_of_replays_are_independent():
+    weight = torch.randn(3, requires_grad=True)
+
+    def function(x):
+        return (x * weight).exp()
+
+    run = torch.compile(function)
+    run(torch.ones(3))
+    one, two = run(torch.ones(3)), run(torch.zeros(3))
+    fired = []
+    one.register_hook(lambda g: fired.append(g.tolist()))
+    two.sum().backward()
+    assert weight.grad.tolist() == [0, 0, 0] and not fired
+    one.sum().backward(retain_graph=True)
+    assert weight.grad.tolist() == one.tolist() and fired == [[1, 1, 1]]
+    three = run(torch.ones(3))
+    three.retain_grad()
+    three.sum().backward()
+    assert three.grad.tolist() == [1, 1, 1]
+    square = torch.compile(lambda x: x * weight * weight)
+    for _ in range(3):
+        out = square(torch.ones(3))
+        with torch.no_grad():
+            weight.mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            out.sum().backward()
+
+
+def test_hooks_on_parameters_fire_when_the_backward_is_run():
+    weight = torch.randn(3, requires_grad=True)
+    run = torch.compile(lambda x: (x * weight).sum())
+    run(torch.ones(3))
+    fired = []
+    weight.register_hook(lambda g: fired.append(1))
+    for _ in range(3):
+        run(torch.ones(3)).backward()
+    assert fired == [1, 1, 1]
+
+
+def test_graphs_that_cannot_be_rebuilt_are_run():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    weight = torch.randn(3, requires_grad=True)
+    run = torch.compile(lambda x: Twice.apply(x * weight))
+    for _ in range(3):
         weight.grad = None
-        run(x).backward()
-        assert weight.grad.tolist() == x.tolist()
-        y = torch.randn(3, requires_grad=True)
-        run(y).backward()
-        assert y.grad.tolist() == weight.detach().tolist()
+        run(torch.ones(3)).sum().backward()
+        assert weight.grad.tolist() == [2, 2, 2]
+    assert run.captures == 0 and "custom function" in run.refusals[0]
 
 
 def test_memory_shared_with_numpy_and_aliases():

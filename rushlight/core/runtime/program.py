@@ -15,6 +15,16 @@ from .observe import OBSERVERS, begin
 _STANDS_FOR_A_LEAF = ()
 
 
+def needed_records(records, outputs) -> list:
+    """Those of `records` that `outputs` need, in order."""
+    needed = {id(value) for value in outputs}
+    for value in reversed(records):
+        if id(value) in needed:
+            needed.update(id(item) for item in value.inputs
+                          if type(item) is Value and item.array is None)
+    return [value for value in records if id(value) in needed]
+
+
 class Program:
     """The records that some outputs need, and their plan.
 
@@ -35,18 +45,13 @@ class Program:
     numbers_of: dict[int, int]
 
     def __init__(self, records, outputs):
-        needed = {id(value) for value in outputs}
-        for value in reversed(records):
-            if id(value) in needed:
-                needed.update(id(item) for item in value.inputs
-                              if type(item) is Value and item.array is None)
+        records = needed_records(records, outputs)
         copies: dict = {}
         originals: dict = {}
         self.part = []
         for value in records:
-            if id(value) in needed:
-                copy = copies[id(value)] = _copy(value, copies, originals)
-                self.part.append(copy)
+            copy = copies[id(value)] = _copy(value, copies, originals)
+            self.part.append(copy)
         found = structure(self.part)
         if found is None:
             raise ValueError("a record needs a value of another trace")
@@ -59,10 +64,8 @@ class Program:
         self.numbers_of = {}         # id of an original record: where its numbers begin
         first = 0
         for value in records:
-            if id(value) in needed:
-                self.numbers_of[id(value)] = first
-                first += sum([item is not None and type(item) is not Value
-                              for item in value.inputs])
+            self.numbers_of[id(value)] = first
+            first += sum([item is not None and type(item) is not Value for item in value.inputs])
         with runtime._lock:
             known = runtime._structures.get(self.key)
             if known is None:

@@ -4,7 +4,8 @@
 known tensors' memory they read (parameters, buffers, optimizer state, gradients, arguments, a
 generator's state), and what they left behind (results, new contents of known tensors, gradients).
 If that is all the function did, `finish` gives a `Replay`: it reads the known tensors' arrays, runs
-the records' plan once, and puts the outputs where the function put them.
+the records' plan once, and puts the outputs where the function put them. Where a result's backward
+is still to come it gives a `GraphReplay`, which appends the records and makes the graph again.
 
 A capture changes nothing: the call's own records stay in the trace and run when somebody looks.
 """
@@ -17,12 +18,16 @@ from typing import Any
 
 from ..autograd.node import FREED_MARK, Node
 from ..base.errors import user_line
-from ..runtime.program import Program
+from ..runtime.program import Program, needed_records
 from ..runtime.realize import flush, realize
 from ..trace.value import STATE, Value, leaf
 from ..trace.walk import holders, live_outputs
 from .dispatch import PLAIN
-from .replay import GradientResult, Replay, TensorResult
+from .graph_replay import GraphReader, GraphReplay, Refusal
+from .replay import GradientResult, Guard, NotReachable, Replay, TensorResult
+
+_NOT_REACHABLE = ("it reads a tensor that is not among its arguments, the function's own variables "
+                  "or what these hold")
 
 
 class Refused(Exception):
@@ -86,15 +91,14 @@ class Capture:
             if type(tensor) not in PLAIN:
                 raise Refused(f"a tensor of the class {type(tensor).__name__}")
             storage = tensor._storage
-            if tensor._grad_fn is not None or (i < len(arguments) and tensor._requires_grad):
-                raise Refused("an argument or a tensor in reach is part of a graph: gradients "
-                              "would have to flow out of the call")
+            if tensor._base is not None:
+                tensor._refresh_view()
+            if tensor._grad_fn is not None and i >= len(arguments):
+                raise Refused("a tensor in reach is part of a graph: pass it as an argument")
             if storage.exposed is not None and storage.still_exposed():
                 raise Refused("a tensor shares its memory with NumPy or other processes")
             if storage.version != storage.version:
                 raise Refused("a tensor of inference mode")
-            if tensor._hooks or tensor._post_hooks or tensor._accumulate is not None:
-                raise Refused("a tensor has hooks")
             realize(storage.value, "a call is captured")
             if i < len(arguments) and id(storage) in storages:
                 raise Refused("two arguments share memory")
@@ -136,8 +140,8 @@ class Capture:
 
     # -- afterwards ------------------------------------------------------------------------------
 
-    def finish(self, results) -> Replay:
-        """What the call did, as a Replay. results: the tensors it returned."""
+    def finish(self, results) -> Any:
+        """What the call did, as a Replay or GraphReplay. results: the tensors it returned."""
         self.state.capture = None
         if self.sync_why is not None:
             raise Refused(self.sync_why)
@@ -197,6 +201,18 @@ class Capture:
                 gradients.append(self._gradient(i, b.tensor._grad, place))
         streams = [(i, place(g._value, "a generator's state"))
                    for i, g in enumerate(self.generators) if g._value is not self.streams[i]]
+        guard = Guard(self)
+        if any(out._grad_fn is not None and not _is_consumed(out._grad_fn) for out in results):
+            if gradients:
+                raise Refused("it runs a backward and leaves another to be run")
+            self.replay = self._graph_replay(guard, records, outputs, place, results, writes,
+                                             streams, sources)
+            return
+        for b in self.before:
+            if b.tensor._hooks or b.tensor._post_hooks or b.tensor._accumulate is not None:
+                raise Refused("a tensor has hooks")
+            if b.node is not None:
+                raise Refused("an argument is part of a graph")
         made = [self._result(out, place) for out in results]
         last = [place(value, "what is returned") for value in final]
         self.explained = {id(value) for value in outputs}
@@ -207,16 +223,54 @@ class Capture:
             self.changes = self._changes()
         if not outputs:
             raise Refused("it computes nothing")
-        program = Program(records, outputs)
-        self.replay = Replay(self, program, sources, writes, gradients, streams, made,
-                             last[0] if final else None)
+        try:
+            self.replay = Replay(self, guard, Program(records, outputs), sources, writes,
+                                 gradients, streams, made, last[0] if final else None)
+        except NotReachable:
+            raise Refused(_NOT_REACHABLE) from None
+
+    def _graph_replay(self, guard, records, outputs, place, results, writes, streams, sources):
+        """A replay that makes the graph of the results again."""
+        reader = GraphReader(self.before, place)
+        try:
+            references = reader.read(results)
+        except Refusal as refusal:
+            raise Refused(str(refusal)) from None
+        self.explained = {id(value) for value in outputs}
+        self._check_nothing_else_lives(records)
+        needed = needed_records(records, outputs)
+        kept: list[Any] = []
+        place_of = dict(sources)
+        constants: dict = {}
+        count = len(self.before) + len(self.streams)
+        made = {id(value): value for value in self.constants}
+        for value in needed:
+            for item in value.inputs:
+                name = id(item) if type(item) is Value else (type(item), item)
+                if type(item) is not Value:
+                    constants.setdefault(name, item)
+                elif item.array is not None and name not in sources:
+                    if name not in made and item.params is None:
+                        raise Refused(_NOT_REACHABLE)
+                    constants.setdefault(name, item)
+        place_of.update((name, count + i) for i, name in enumerate(constants))
+        first = count + len(constants)
+        place_of.update((id(value), first + i) for i, value in enumerate(needed))
+        for value in needed:
+            places = tuple([place_of[id(item) if type(item) is Value else (type(item), item)]
+                            for item in value.inputs])
+            kept.append((value.op, value.params, value.meta, places,
+                         getattr(value, "line", None)))
+        weight = sum([v.meta.weight for v in needed if type(v.meta) is not tuple])
+        where = [place_of[id(value)] for value in outputs]
+        return GraphReplay(guard, kept, list(constants.values()), weight, reader, references,
+                           where, [(i, p, bump) for i, p, _, bump in writes], streams)
 
     def _check_nothing_else_lives(self, records):
         held = [count + 1 for count in holders(records)]     # the trace's list and `records`
         for value, alive in zip(records, live_outputs(records, held)):
             if alive and id(value) not in self.explained:
-                raise Refused("it keeps a tensor that it does not return, or returns one whose "
-                              "backward is still to come")
+                raise Refused("it keeps a tensor that it does not return")
 
     def _gradient(self, i, grad, place):
         if grad is None:
@@ -237,8 +291,6 @@ class Capture:
         node = out._grad_fn
         if node is None and out._requires_grad:
             raise Refused("it returns a new leaf that requires grad")
-        if node is not None and not _is_consumed(node):
-            raise Refused("it returns a tensor whose backward is still to come")
         base = None if out._base is None else out._base._meta
         return TensorResult(None, place(out._storage.value, "a result"), out._meta, base,
                             None if node is None else (node, out._output_nr))

@@ -14,6 +14,10 @@ from .dispatch import alias, new, wrap
 CHANGED: Any = object()
 
 
+class NotReachable(Exception):
+    """A captured call read a tensor that is neither an argument nor known."""
+
+
 class TensorResult(NamedTuple):
     """A tensor that the call returned: a known one (`known`), or a new one.
 
@@ -36,16 +40,16 @@ class GradientResult(NamedTuple):
     meta: Any
 
 
-class Replay:
-    """Runs a captured call on the tensors of now; see `Capture`.
+class Guard:
+    """Whether the tensors of now are as they were when a call was captured.
 
-    Tensors are numbered: the call's arguments, then the known ones. A place is the number of an
-    output, or ``~i`` for the value that tensor or generator i had before.
+    Tensors are numbered: the call's arguments, then the known ones; the generators follow. A
+    place is the number of something that the call computed, or ``~i`` for the value that tensor
+    or generator i had before.
     """
 
-    def __init__(self, capture, program, sources, writes, gradients, streams, results, final):
+    def __init__(self, capture):
         before = capture.before
-        self.program = program
         self.known = [b.tensor for b in before[capture.arguments:]]
         self.storages = [b.storage for b in before[capture.arguments:]]
         self.arguments = capture.arguments
@@ -53,26 +57,48 @@ class Replay:
         self.value_metas = [b.value.meta for b in before]
         self.requires_grad = [b.requires_grad for b in before]
         self.has_grad = [b.grad is not None for b in before]
+        self.has_node = [b.node is not None for b in before]
         self.distinct = len({id(b.storage) for b in before})
         self.generators = capture.generators
+
+    def check(self, arguments) -> Any:
+        """(tensors, their storages, values of tensors and generators), or None."""
+        tensors = arguments + self.known
+        storages = [t._storage for t in tensors]
+        if [t._meta for t in tensors] != self.metas or \
+                storages[self.arguments:] != self.storages or \
+                [t._requires_grad for t in tensors] != self.requires_grad or \
+                [t._grad is not None for t in tensors] != self.has_grad or \
+                [t._grad_fn is not None for t in tensors] != self.has_node:
+            return None
+        values = [storage.value for storage in storages]
+        if [value.meta for value in values] != self.value_metas or \
+                len(set(map(id, storages))) != self.distinct:
+            return None
+        return tensors, storages, values + [g._value for g in self.generators]
+
+
+class Replay:
+    """Runs a captured call on the tensors of now; see `Capture`."""
+
+    def __init__(self, capture, guard, program, sources, writes, gradients, streams, results,
+                 final):
+        self.guard, self.program = guard, program
         constants = {id(value): value for value in capture.constants}
         self.leaves: list = []          # per leaf: a source, or the array of a constant
-        count = len(before)
+        count = len(capture.before)
         written = {i for i, *_ in writes}
         self.moved: list = []           # (position among the leaves, source) of what is rewritten
         for position, value in enumerate(program.leaves):
             source = sources.get(id(value))
             if source is None:
                 if id(value) not in constants and value.params is None:     # see FILLED
-                    from .capture import Refused
-                    raise Refused("it reads a tensor that is not among its arguments, the "
-                                  "function's own variables or what these hold")
+                    raise NotReachable
                 self.leaves.append((None, value.array))
                 continue
             self.leaves.append((source, None))
             if source in written and source < count:
                 self.moved.append((position, source))
-        self.sources = [source for source, _ in self.leaves]
         positions = program.positions
         self.writes = [(i, self._final_place(place, positions), m, bump)
                        for i, place, m, bump in writes]
@@ -93,32 +119,20 @@ class Replay:
 
     def __call__(self, arguments) -> Any:
         """Run on these argument tensors: (result tensors, final number), or CHANGED."""
-        tensors = arguments + self.known
-        storages = [t._storage for t in tensors]
-        if [t._meta for t in tensors] != self.metas or \
-                storages[self.arguments:] != self.storages or \
-                [t._requires_grad for t in tensors] != self.requires_grad or \
-                [t._grad is not None for t in tensors] != self.has_grad:
+        state = self.guard.check(arguments)
+        if state is None:
             return CHANGED
-        values = [storage.value for storage in storages]
-        if [value.meta for value in values] != self.value_metas or \
-                len(set(map(id, storages))) != self.distinct:
-            return CHANGED
+        tensors, storages, everything = state
         for tensor in tensors:
-            if tensor._hooks or tensor._post_hooks or tensor._accumulate is not None or \
-                    tensor._grad_fn is not None:
+            if tensor._hooks or tensor._post_hooks or tensor._accumulate is not None:
                 return CHANGED
-        for value in values:
+        for value in everything:
             if value.array is None:
                 realize(value, "a compiled call")
-        states = [generator._value for generator in self.generators]
-        for state in states:
-            if state.array is None:
-                realize(state, "a compiled call")
-        everything = values + states
         arrays = [array if source is None else everything[source].array
                   for source, array in self.leaves]
-        own = _take(self.moved, everything, values)
+        del state
+        own = _take(self.moved, everything)
         outputs = self._run(arrays, everything, own)
         return self._bind(outputs, tensors, storages, everything, own)
 
@@ -153,7 +167,8 @@ class Replay:
             value.array = outputs[place] if place >= 0 else everything[~place].array
             tensors[i]._grad = wrap(value, m)
         for i, place in self.streams:
-            self.generators[i]._value = leaf(array_at(place), everything[len(storages) + i].meta)
+            self.guard.generators[i]._value = leaf(array_at(place),
+                                                   everything[len(storages) + i].meta)
         results = [tensors[r.known] if r.known is not None else
                    _made(r, array_at(r.place)) for r in self.results]
         if self.final is None:
@@ -162,11 +177,11 @@ class Replay:
         return results, float(array) if self.half else array.item()
 
 
-def _take(moved, everything, values):
+def _take(moved, everything):
     """The sources whose values nobody else holds; their arrays are taken out of them."""
     own = set()
     if moved:
-        counts = list(map(getrefcount, values))
+        counts = list(map(getrefcount, everything))
         for _, source in moved:
             if counts[source] <= _HELD_TWICE:
                 everything[source].array = None
@@ -182,11 +197,8 @@ def _measure():
     """What `_take` counts for a value that only its storage holds."""
     holder: Any = _Holder()
     holder.value = _Holder()
-    values = [holder.value]
-    everything = values + []
-    counts = list(map(getrefcount, values))
-    del everything
-    return counts[0]
+    everything = [holder.value]
+    return list(map(getrefcount, everything))[0]
 
 
 _HELD_TWICE = _measure()
