@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import rushlight  # noqa: E402
-from benchmarks.measure import settle, take_turns  # noqa: E402
+from benchmarks.measure import CLOCKS, settle, take_turns  # noqa: E402
 from rushlight import darknet  # noqa: E402
 
 
@@ -162,18 +162,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--settle", type=float, default=60.0, help="seconds of warm-up at most")
+    parser.add_argument("--clock", choices=list(CLOCKS), default="wall", help="cpu: one thread's")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if options.clock == "cpu" and options.threads != 1:
+        parser.error("--clock cpu needs --threads 1: the processor time of threads adds up")
     runners = make_runners(options.cfg, options.size, options.threads)
     estimates = {
         label: settle(_library(label), run, options.settle)
         for label, run in runners.items()
     }
-    turns = take_turns(runners, estimates, options.rounds)
+    turns = take_turns(runners, estimates, options.rounds, CLOCKS[options.clock])
     medians = {label: statistics.median(times) * 1e3 for label, times in turns.items()}
     print(
         f"{options.cfg}, 1 x 3 x {options.size} x {options.size}, forward, {options.threads} "
-        f"thread(s), medians of {options.rounds}"
+        f"thread(s), {options.clock} time, medians of {options.rounds}"
     )
     for label, value in medians.items():
         ratio = value / medians["rushlight"]
