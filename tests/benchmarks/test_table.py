@@ -21,7 +21,7 @@ class Counter(observe.Observer):
         self.flops = 0
 
     def plan_run(self, record, run):
-        products = ("mm", "bmm", "mv", "linear", "convolution", "addmm")
+        products = ("mm", "bmm", "mv", "linear", "convolution", "addmm", "lstm")
         self.flops += sum(s.flops for s in record.steps if s.name.startswith(products))
 
 

@@ -65,6 +65,13 @@ def test_a_convolution_and_its_gradients_cost_the_same_flops():
         "convolution": expected, "convolution_transpose": expected, "convolution_weight": expected}
 
 
+def test_a_recurrent_layer_costs_a_product_of_its_weight_at_every_step():
+    lstm = torch.nn.LSTM(3, 5)
+    x = ones(7, 2, 3)
+    step = steps_of(lambda: lstm(x)[0])["lstm_sequence"]
+    assert step.flops == 2 * 7 * 2 * (4 * 5) * 5
+
+
 def test_an_expanded_operand_is_read_once():
     x, y = ones(100, 10), ones(10)
     step = steps_of(lambda: x + y)["add"]

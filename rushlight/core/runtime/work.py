@@ -80,6 +80,13 @@ def _optimizer(op, operands, params, meta):
     return updated * 4
 
 
+def _recurrent(op, operands, params, meta):
+    # At every step the hidden state (going back, the gates' gradient) meets the whole weight.
+    names = dict(zip(op.inputs, operands))
+    steps, batch, _ = (names.get("projected") or names["gates"]).shape
+    return 2 * steps * batch * names["weight"].numel
+
+
 def _pointwise(op, operands, params, meta):
     return meta.numel * words_of(op.body, len(operands))
 
@@ -127,5 +134,5 @@ class _Operand:
 
 _FAMILIES: dict[str, Any] = {
     "contraction": _contraction, "reduction": _reduction, "row": _row, "window": _window,
-    "optimizer": _optimizer, "pointwise": _pointwise,
+    "optimizer": _optimizer, "pointwise": _pointwise, "recurrent": _recurrent,
 }
