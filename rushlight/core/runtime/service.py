@@ -107,4 +107,7 @@ def serve() -> None:
             reply = (made, binaries, None)
         except Exception as error:     # the parent shows it; the child goes on
             reply = (None, {}, f"{type(error).__name__}: {error}")
-        _write(answers, pickle.dumps(reply, pickle.HIGHEST_PROTOCOL))
+        try:
+            _write(answers, pickle.dumps(reply, pickle.HIGHEST_PROTOCOL))
+        except OSError:                # the program has ended meanwhile
+            os._exit(0)
