@@ -40,9 +40,9 @@ def captured(name):
     optimizer = kind([p], **options)
     calls = []
 
-    def capture(program, params, grads, states, options):
+    def capture(program, params, grads, states, options, *rest):
         calls.append((program, options))
-        multi_tensor_step(program, params, grads, states, options)
+        multi_tensor_step(program, params, grads, states, options, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_pointwise, "multi_tensor_step", capture)

@@ -40,8 +40,10 @@ def test_one_record_equals_the_composition(options, loss, twice, monkeypatch):
     found = results(options, loss, twice)
     monkeypatch.setattr(RNNBase, "_is_one_record", lambda *_: False)
     expected = results(options, loss, twice)
+    # Gradients of gradients sum some hundred products of float32 in another order.
+    relative, absolute = (2e-4, 2e-5) if twice else (2e-5, 2e-6)
     for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(a, b, rtol=relative, atol=absolute)
 
 
 def arrays(steps, batch, size, dtype, seed=0):

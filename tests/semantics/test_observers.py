@@ -83,8 +83,8 @@ def test_an_expanded_operand_is_read_once():
 def test_views_are_free():
     x = ones(6, 4)
     steps = steps_of(lambda: (x.t()[1:3] + 1).sum())
-    assert all(step.flops == step.bytes == 0 for name, step in steps.items()
-               if name not in ("add", "sum"))
+    assert all(step.flops == step.bytes == 0 for step in steps.values()
+               if not {"add", "sum"} & set(step.operations))
 
 
 @pytest.mark.parametrize("name, words", [("relu", 1), ("exp", 1)])
