@@ -142,7 +142,7 @@ class Compiled:
         with capture:
             result = self._function(*args, **kwargs)
         try:
-            if reach.changes() != ():
+            if reach.changes() != () or reach.attaches():
                 raise Refused("it changes Python state: an attribute, a variable or a container")
             found: list = []
             build = _result(result, found, capture.final is not None)

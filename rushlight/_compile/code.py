@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import dis
+import sys
 import types
 from typing import Any
 
@@ -22,6 +23,8 @@ PURE_BUILTINS = frozenset("""
 """.split())
 PURE_MODULES = frozenset(("math", "operator", "functools", "typing", "collections", "itertools",
                           "enum", "dataclasses", "abc", "__future__", "contextlib"))
+# What the standard library and NumPy do is not known to be the same every time.
+_UNKNOWN_MODULES = (sys.stdlib_module_names - {"__main__"}) | {"numpy", "scipy", "ml_dtypes"}
 _LOADS = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _STORES = frozenset(("STORE_GLOBAL", "DELETE_GLOBAL"))
 _ATTRIBUTES = frozenset(("LOAD_ATTR", "LOAD_METHOD", "STORE_ATTR", "DELETE_ATTR",
@@ -92,12 +95,19 @@ class Code:
                     raise Refused(f"it calls {name}()")
 
     def _check_module(self, name) -> None:
-        if not is_own(name) and name.partition(".")[0] not in PURE_MODULES:
+        root = name.partition(".")[0]
+        if root not in PURE_MODULES and root in _UNKNOWN_MODULES:
             raise Refused(f"it uses the module {name!r}")
 
-    def add_module(self, module) -> None:
-        """A Python module among the names: rushlight's, or one without hidden state."""
-        self._check_module(module.__name__)
+    def add_module(self, module) -> bool:
+        """A Python module among the names; whether it is the user's, to be looked into."""
+        name = module.__name__
+        self._check_module(name)
+        if is_own(name) or name.partition(".")[0] in PURE_MODULES:
+            return False
+        if not str(getattr(module, "__file__", "")).endswith(".py"):
+            raise Refused(f"it uses the module {name!r}")
+        return True
 
     def _add_attribute(self, name) -> None:
         if isinstance(name, tuple):      # some versions of Python give (name, flag)

@@ -27,6 +27,11 @@ LIMIT = 20_000              # objects; a larger state is not worth looking over 
 _MISSING = object()
 
 
+def _attached(tensor):
+    """The names of the attributes that a program has put on a tensor."""
+    return [name for name in tensor.__dict__ if name[0] != "_"]
+
+
 class Reach:
     """See the module's text. Raises Refused where something cannot be looked over."""
 
@@ -72,8 +77,7 @@ class Reach:
         """The objects that one holds, after noting it."""
         kind = type(item)
         if isinstance(item, rushlight.Tensor):
-            self.tensors[id(item)] = item
-            return () if item._grad is None else (item._grad,)
+            return self._tensor(item)
         if isinstance(item, (dict, types.MappingProxyType)):
             return self._container(item, chain(item.keys(), item.values()))
         if isinstance(item, list):
@@ -86,11 +90,14 @@ class Reach:
             self.empty.append(item)
             return ()
         if isinstance(item, types.ModuleType):
-            self._code.add_module(item)
+            if self._code.add_module(item):
+                self._instances.append(item)
             return ()
+        if hasattr(item, "__wrapped__"):         # a decorated function
+            self.visit(item.__wrapped__)
         if isinstance(item, types.FunctionType):
             self._code.add_function(item)
-            return (item.__wrapped__,) if hasattr(item, "__wrapped__") else ()
+            return ()
         if isinstance(item, types.MethodType):
             return (item.__self__, item.__func__)
         if isinstance(item, functools.partial):
@@ -121,6 +128,14 @@ class Reach:
             return self._container(item.__dict__, item.__dict__.values())
         self._instances.append(item)
         return self._module_tables(item)
+
+    def _tensor(self, item):
+        """A tensor, its gradient, and what the user has attached to it."""
+        self.tensors[id(item)] = item
+        attached = _attached(item)
+        self.entries += [(item.__dict__, name) for name in attached]
+        held = [item.__dict__[name] for name in attached]
+        return held if item._grad is None else [*held, item._grad]
 
     def _container(self, item, contents):
         if item:
@@ -159,6 +174,8 @@ class Reach:
                 return
             for i, item, name in todo:
                 done.add((i, name))
+                if isinstance(item, types.ModuleType) and name not in item.__dict__:
+                    continue
                 self.entries.append((item.__dict__, name))
                 if name in item.__dict__:
                     self.visit(item.__dict__[name])
@@ -182,6 +199,11 @@ class Reach:
         # Views follow their dicts: made once, they show what the dicts hold at any time.
         self._ordered = [*[item.values() for item in self._dicts], *self._lists]
         self._picture = list(self._contents())
+        self._attached = sum([len(_attached(t)) for t in self.tensors.values()])
+
+    def attaches(self) -> bool:
+        """Whether tensors have attributes of the user's that they did not have."""
+        return sum([len(_attached(t)) for t in self.tensors.values()]) != self._attached
 
     def _contents(self):
         return chain(chain.from_iterable(self._ordered),

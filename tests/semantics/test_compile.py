@@ -1,6 +1,7 @@
 """`rushlight.compile`: a replay is the call, bit for bit; what cannot be replayed is called."""
 
 import copy
+import functools
 import math
 import random
 
@@ -342,6 +343,29 @@ def test_variables_are_guarded(monkeypatch):
     assert closed_run.captures == 2
 
 
+def test_functions_of_other_modules_are_looked_into(tmp_path, monkeypatch):
+    (tmp_path / "gains.py").write_text("gain = 2.0\ndef scale(x):\n    return x * gain\n"
+                                       "def show(x):\n    print(x)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import gains  # type: ignore[import-not-found]
+
+    def function(x):
+        return gains.scale(x)
+
+    def shows(x):
+        gains.show("x")
+        return x + 1
+
+    run, x = torch.compile(function), torch.ones(2)
+    for value in (2.0, 2.0, 5.0):
+        gains.gain = value
+        assert run(x).tolist() == [value, value]
+    assert run.captures == 2
+    run = torch.compile(shows)
+    run(x)
+    assert run.refusals == ["it calls print()"]
+
+
 def side_effect_append(x, seen=[]):  # noqa: B006
     seen.append(1)
     return x * len(seen)
@@ -381,10 +405,33 @@ def counts(x):
 COUNTER = Model()
 
 
+def leaves_a_mode(x):
+    torch.set_grad_enabled(False)
+    return x * 2
+
+
+def attaches(x):
+    ATTACHED.note = getattr(ATTACHED, "note", 0) + 1
+    return x * ATTACHED.note
+
+
+ATTACHED = torch.ones(1)
+
+
+@functools.lru_cache
+def cached(factor):
+    return print("cached") or factor
+
+
+def hidden_in_a_decorator(x):
+    return x * cached(3)
+
+
 @pytest.mark.parametrize("function,why", [
     (side_effect_append, "changes Python state"), (prints, "print"), (draws, "random"),
     (branches, "elements"), (reads_in_the_middle, "elements"), (keeps, "Python state"),
-    (counts, "changes Python state")])
+    (counts, "changes Python state"), (leaves_a_mode, "mode"), (hidden_in_a_decorator, "print"),
+    (attaches, "changes Python state")])
 def test_what_cannot_be_replayed_is_called_as_it_is(function, why, capsys):
     run = torch.compile(function)
     x = torch.tensor([1.0, -3.0])
@@ -392,8 +439,11 @@ def test_what_cannot_be_replayed_is_called_as_it_is(function, why, capsys):
         random.seed(i)
         wanted = function(x).tolist()
         random.seed(i)
+        torch.set_grad_enabled(True)
         found = run(x).tolist()
-        if function in (side_effect_append, counts):      # the call before was one of theirs
+        assert torch.is_grad_enabled() == (function is not leaves_a_mode)
+        torch.set_grad_enabled(True)
+        if function in (side_effect_append, counts, attaches):     # a call of theirs came before
             assert found != wanted
         else:
             assert found == wanted

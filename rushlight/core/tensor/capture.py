@@ -17,6 +17,7 @@ import weakref
 from typing import Any
 
 from ..autograd.node import FREED_MARK, Node
+from ..base.dtypes import get_default_dtype
 from ..base.errors import user_line
 from ..runtime.program import Program, needed_records
 from ..runtime.realize import flush, realize
@@ -67,6 +68,7 @@ class Capture:
 
     def __init__(self, arguments, known, generators, is_last_read=None):
         self.state = STATE.own
+        self.modes = self._modes()
         self.arguments = len(arguments)
         tensors = [*arguments, *known]
         self.generators = list(generators)
@@ -83,6 +85,10 @@ class Capture:
         self.final: Any = None
         self.sync_why: str | None = None
         self.reads = self.state.reads
+
+    def _modes(self):
+        state = self.state
+        return (state.grad, state.inference, state.slow, state.autocast, get_default_dtype())
 
     def _check(self, tensors, arguments):
         values: dict = {}
@@ -145,6 +151,8 @@ class Capture:
         self.state.capture = None
         if self.sync_why is not None:
             raise Refused(self.sync_why)
+        if self._modes() != self.modes:
+            raise Refused("it leaves another mode of autograd or another default dtype behind")
         if self.final is not None:
             if self.state.reads != self.reads + 1 or self.state.trace or results or \
                     self._changes() != self.changes:

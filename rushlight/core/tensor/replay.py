@@ -109,7 +109,10 @@ class Replay:
         self.final = self._final_place(final, positions)
         self.half = capture.final is not None and capture.final.dtype.half
         self.scalars = list(program.scalars)
-        self.steps = [(program.numbers_of.get(name), *rest) for name, *rest in capture.steps]
+        self.steps = [(program.numbers_of[name], *rest) for name, *rest in capture.steps
+                      if name in program.numbers_of]
+        # Only a tensor that requires grad can have hooks.
+        self.with_hooks = [i for i, flag in enumerate(guard.requires_grad) if flag]
         self.line = user_line()
 
     @staticmethod
@@ -123,7 +126,8 @@ class Replay:
         if state is None:
             return CHANGED
         tensors, storages, everything = state
-        for tensor in tensors:
+        for i in self.with_hooks:
+            tensor = tensors[i]
             if tensor._hooks or tensor._post_hooks or tensor._accumulate is not None:
                 return CHANGED
         for value in everything:
