@@ -42,8 +42,21 @@ class Different(BaseException):
     """The two tiers disagree (not an Exception, so that no program swallows it)."""
 
 
-def close(a: np.ndarray, b: np.ndarray, coarsest: int) -> bool:
-    """Equal, or as close as sums in another order are; `coarsest`: bytes of the narrowest float."""
+def largest(arrays) -> float:
+    """The greatest finite magnitude among floating-point arrays."""
+    found = 0.0
+    for array in arrays:
+        if isinstance(array, np.ndarray) and array.size and array.dtype.kind not in "biu":
+            sizes = np.abs(array.astype(np.float64))
+            found = max(found, sizes[np.isfinite(sizes)].max(initial=0.0))
+    return found
+
+
+def close(a: np.ndarray, b: np.ndarray, coarsest: int, scale: float) -> bool:
+    """Equal, or as close as sums in another order are.
+
+    coarsest: bytes of the narrowest float. scale: of what was summed, which may cancel.
+    """
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if a.size and any(s != t and n > 1 for s, t, n in zip(a.strides, b.strides, a.shape)):
@@ -53,7 +66,7 @@ def close(a: np.ndarray, b: np.ndarray, coarsest: int) -> bool:
     with np.errstate(all="ignore"):
         x, y = a.astype(np.complex128), b.astype(np.complex128)
         finite = np.isfinite(y) & np.isfinite(x)
-        size = np.abs(y[finite]).max() if finite.any() else 0.0
+        size = max(np.abs(y[finite]).max() if finite.any() else 0.0, scale)
         step = {8: 1e-11, 4: 5e-5, 2: 4e-2}[coarsest]
         near = np.abs(x - y) <= step * (np.abs(y) + min(size, 1e30)) + 1e-30
         # Overflow of a sum depends on its order.
@@ -66,13 +79,14 @@ def checked(run):
     def run_both(self, leaves, scalars, seconds=None):
         copies = [np.array(x, copy=True, order="K") if isinstance(x, np.ndarray) else x
                   for x in leaves]
-        expected = self.interpreter.run(copies, list(scalars))
+        expected = self.interpreter.run(list(copies), list(scalars))
         outputs = run(self, leaves, scalars, seconds)
         found["plans"] += 1
         metas = [b.meta.dtype for b in self.blueprint.graph.buffers]
+        scale = largest(copies)
         coarsest = min((d.itemsize for d in metas if d.is_floating_point), default=8)
         for number, (a, b) in enumerate(zip(outputs, expected)):
-            if isinstance(a, np.ndarray) and not close(a, b, coarsest):
+            if isinstance(a, np.ndarray) and not close(a, b, coarsest, scale):
                 raise Different(describe(self, number, a, b))
         return outputs
     return run_both
