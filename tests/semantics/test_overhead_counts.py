@@ -5,6 +5,7 @@ import sys
 
 import rushlight as torch
 from benchmarks.lenet import make_step
+from rushlight.core.runtime import compiler, realize
 from rushlight.core.runtime.realize import flush
 
 
@@ -84,18 +85,31 @@ def test_a_layer_is_checked_once_per_shape():
         return functional.max_pool2d(functional.conv2d(x, weight, bias), 2)
 
     layer()
-    assert calls_of(layer) <= 80
+    assert calls_of(layer) <= 12
 
 
-def test_a_training_step_makes_a_bounded_number_of_calls():
-    step = make_step(torch, 4)
+def native_step(monkeypatch, wrap=lambda step: step):
+    """A training step whose plan is native: then what is called is Python's own share."""
+    monkeypatch.setattr(compiler, "MODE", "sync")
+    monkeypatch.setattr(realize, "COMPILES", True)
+    monkeypatch.setattr(realize, "_structures", type(realize._structures)())
+    step = wrap(make_step(torch, 4))
     for _ in range(4):      # the first step differs, and plans are built
         step()
-    assert calls_of(step) <= 1900
+    return step
+
+
+def test_a_training_step_makes_a_bounded_number_of_calls(monkeypatch):
+    # 14 layers and functions with their modules, one backward, one optimizer, one plan
+    assert calls_of(native_step(monkeypatch)) <= 230
+
+
+def test_a_compiled_step_makes_few_calls(monkeypatch):
+    # ten gradients are new tensors: one call each
+    assert calls_of(native_step(monkeypatch, torch.compile)) <= 45
 
 
 def test_a_known_plan_has_no_steps_for_the_outputs_of_one_op():
-    from rushlight.core.runtime import realize
     values, index = torch.ones(4, 4).sort()
     total = values.sum() + index.sum()
     before = set(realize._structures)

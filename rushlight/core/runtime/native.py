@@ -258,7 +258,9 @@ class NativePlan:
             if times is not None and seconds is not None:
                 seconds += [times[first] * 1e-9 for _, first, _ in starts]
         self.runs += 1
-        return [self._output(slot, m, arrays, hosts) for slot, m in self.results]
+        count = len(arrays)
+        return [arrays[slot] if m is None and slot < count else
+                self._output(slot, m, arrays, hosts) for slot, m in self.results]
 
     def _addresses(self, pooled, arrays) -> None:
         """Write the arrays' addresses to the front of the table."""

@@ -20,6 +20,7 @@ from ..base.shapes import Meta, meta, same_layout
 from ..ops.core_views import LAYOUT, as_strided_array
 from ..runtime.realize import realize
 from ..trace.value import STATE, Value, append, leaf
+from .backward import backward as run_backward
 from .dispatch import (
     PLAIN,
     TENSOR,
@@ -469,8 +470,7 @@ class Tensor:
         retain_graph: keep the saved values for another backward; defaults to `create_graph`.
         inputs: accumulate only into these tensors.
         """
-        from .backward import backward
-        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        run_backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     # ---- in place ---------------------------------------------------------------------------
 
