@@ -153,6 +153,19 @@ def test_many_shapes_keep_memory_bounded(tmp_path):
     assert shown == "True\n"
 
 
+def test_deterministic_programs_are_compiled_before_their_first_run(tmp_path):
+    program = """
+        torch.use_deterministic_algorithms(True)
+        step = make_step(torch, 4)
+        print([step() for _ in range(12)], compiler.statistics["compiled"] > 0)
+        torch.use_deterministic_algorithms(False)
+        print(compiler.MODE)
+    """
+    shown = run(program, tmp_path, RUSHLIGHT_JIT="1")
+    assert shown.endswith("True\n1\n")
+    assert run(program, tmp_path, RUSHLIGHT_JIT="1") == shown
+
+
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory):
     """(losses, text) of a few programs on this CPU, with the requests for kernels they made."""

@@ -157,6 +157,17 @@ def threads_for(parameters: int) -> Iterator[None]:
         rushlight.set_num_threads(before)
 
 
+@contextmanager
+def same_bits() -> Iterator[None]:
+    """Two runs give the same bits, also where one of them is interrupted and resumed."""
+    before = rushlight.are_deterministic_algorithms_enabled()
+    rushlight.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        rushlight.use_deterministic_algorithms(before)
+
+
 def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: Reporter) -> None:
     fixed_size = networks.FIXED_SIZE.get(configuration.model)
     data = load_data(configuration, fixed_size, reporter.note)
@@ -190,7 +201,7 @@ def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: R
     if not resume:
         write_json_atomically(run / "config.json", config)
     reporter.note(_opening(configuration, config, trainer, run))
-    with threads_for(parameters):
+    with threads_for(parameters), same_bits():
         trainer.train()
     if trainer.test_outputs is None:  # resumed after the last epoch: only the report was missing
         trainer.evaluate()

@@ -48,6 +48,13 @@ _thread: list = []
 _stopping = [False]
 
 
+def compile_at_once(wanted: bool) -> None:
+    """Compile plans before their first run from now on, or as RUSHLIGHT_JIT says."""
+    global MODE
+    if MODE != "0":
+        MODE = "sync" if wanted else knob("RUSHLIGHT_JIT")
+
+
 def compile_now(slot: Slot, graph, service=None) -> None:
     """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
     from ..codegen.library import admit

@@ -174,8 +174,15 @@ def set_num_interop_threads(n):
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False):
-    """Results are always the same for the same input: this only records the setting."""
+    """Make two runs of a program give the same bits: plans are compiled before their first run.
+
+    Otherwise a plan that repeats runs interpreted until its native form is ready, and when that is
+    depends on the machine: both forms are right, but they round differently. RUSHLIGHT_JIT=0 and
+    RUSHLIGHT_JIT=sync are deterministic as they are.
+    """
+    from ..runtime.compiler import compile_at_once
     _settings["deterministic"], _settings["warn_only"] = bool(mode), bool(warn_only)
+    compile_at_once(bool(mode))
 
 
 def are_deterministic_algorithms_enabled():
