@@ -206,7 +206,7 @@ def detect_train(
         int | None, typer.Option(help="How many to generate where there is no --data.")
     ] = None,
     evaluate_every: Annotated[
-        int | None, typer.Option(help="Epochs between tests. [default: 8 tests in all]")
+        int | None, typer.Option(help="Epochs between tests. [default: 5 tests in all]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="[default: 0]")] = None,
     workers: Annotated[

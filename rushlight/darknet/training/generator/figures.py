@@ -148,4 +148,4 @@ def clothes_figure(name: str, rng: np.random.Generator, test: bool) -> Figure:
     columns = np.maximum.accumulate(shown, 0) & np.maximum.accumulate(shown[::-1], 0)[::-1]
     gap = name in ("trouser", "bag")  # between the legs, under the handle
     coverage = shown if gap else rows & columns
-    return Figure(coverage.astype(np.float32), 0.25 + 0.75 * picture, 15.0)
+    return Figure(coverage.astype(np.float32), 0.5 + 0.5 * picture, 15.0)
