@@ -14,8 +14,6 @@ import pickle
 import sys
 from typing import Any
 
-NICENESS = 15
-
 
 class Broken(Exception):
     """The child could not be started, or is gone."""
@@ -83,7 +81,6 @@ def serve() -> None:
     """The child's end: answer until the pipe closes."""
     import signal
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
     # Nothing but replies may reach the parent.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
