@@ -1,10 +1,9 @@
 """The compiler as a process of its own, so that compiling never holds up the program's Python.
 
-A described plan (`codegen.graph`) goes down a pipe to a child that fuses, plans and compiles it,
-at a lower priority; the blueprint and the kernels' machine code come back. The child ignores
-Ctrl-C, ends when its pipe closes, and is started by the first plan that repeats. Both ends run
-this module; messages are pickles with their length in front, and only this program's own child
-sends them.
+A described plan (`codegen.graph`) goes down a pipe to a child that fuses, plans and compiles it;
+the blueprint and the kernels' machine code come back. The child ignores Ctrl-C, ends when its
+pipe closes, and is started by the first plan that repeats. Both ends run this module; messages are
+pickles with their length in front, and only this program's own child sends them.
 """
 
 from __future__ import annotations
