@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from .core.base.knobs import knob
+from .core.base.knobs import cache_folder
 
 _chosen = [None]
 
@@ -12,9 +12,7 @@ _chosen = [None]
 def get_dir():
     """The folder of downloaded files."""
     if _chosen[0] is None:
-        home = knob("RUSHLIGHT_HOME") or os.path.join(os.path.expanduser("~"), ".cache",
-                                                      "rushlight")
-        return os.path.join(home, "hub")
+        return str(cache_folder() / "hub")
     return _chosen[0]
 
 

@@ -80,11 +80,6 @@ def store_lanes(b: Builder, lane: Lane, pointer: Value) -> None:
     b.store(to_memory(b, lane), pointer)
 
 
-def convert(b: Builder, words: Words, lane, dtype: Dtype):
-    """A Lane as another dtype, as the interpreter converts (Python numbers: see Words)."""
-    return words.cast(lane, dtype)
-
-
 def emit_body(b: Builder, target, body: Body, inputs: list) -> list:
     """Write the instructions. `inputs`: a Lane each (a number as a Lane of one lane).
 

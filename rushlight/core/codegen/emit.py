@@ -437,13 +437,6 @@ class Builder:
         self.line(f"store {value.type} {value.ref}, ptr {pointer.ref}, "
                   f"align {align or natural_alignment(value.type)}")
 
-    def store_streaming(self, value, pointer, align) -> None:
-        """A store that bypasses the caches; `align` must be the vector's whole size."""
-        if "!0" not in self.module.globals:
-            self.module.globals["!0"] = "!0 = !{i32 1}"
-        self.line(f"store {value.type} {value.ref}, ptr {pointer.ref}, align {align}, "
-                  "!nontemporal !0")
-
     def masked_load(self, kind, pointer, mask, other=None) -> Value:
         """Lanes where `mask` holds from memory, elsewhere `other` (zero by default)."""
         other = self.constant(kind, 0) if other is None else other

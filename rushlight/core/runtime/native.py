@@ -24,7 +24,7 @@ from ..codegen.library import kernel
 from ..codegen.planning import NUMBER, TEMPORARY, Blueprint, Stage
 from ..codegen.pool import pool
 from ..interpreter.lower import lower
-from ..interpreter.plan import StepFailed
+from ..interpreter.plan import EXCLUSIVE, StepFailed
 from ..ops.core_views import as_strided_array
 
 
@@ -85,16 +85,6 @@ def _list_layout():
 
 
 _LAYOUT: list = []
-
-
-def _exclusive():
-    def probe(arrays):
-        array = arrays[0]
-        return getrefcount(array)
-    return probe([np.empty(1)])
-
-
-_EXCLUSIVE = _exclusive()
 
 
 class NativePlan:
@@ -230,7 +220,7 @@ class NativePlan:
         for claim, shape, kind, axes in self.created:
             if claim >= 0:
                 made = arrays[claim]
-                if getrefcount(made) > _EXCLUSIVE or made.base is not None or \
+                if getrefcount(made) > EXCLUSIVE or made.base is not None or \
                         not made.flags.writeable:
                     made = made.copy(order="K")
             else:

@@ -141,10 +141,9 @@ _settings: dict[str, Any] = {"threads": None, "interop": None, "deterministic": 
 
 def get_num_threads():
     """The number of threads for computing."""
-    import os
     if _settings["threads"] is None:
-        _settings["threads"] = len(os.sched_getaffinity(0)) if hasattr(
-            os, "sched_getaffinity") else os.cpu_count() or 1
+        from ..codegen.pool import processors
+        _settings["threads"] = processors()
     return _settings["threads"]
 
 
