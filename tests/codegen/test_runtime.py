@@ -59,6 +59,36 @@ def test_a_forked_child_computes_with_threads_of_its_own(tmp_path):
     assert shown == ["0 True"] * 3
 
 
+FORKS = """
+import os, sys, time
+import rushlight as torch
+x = torch.randn(1000)
+def step(n):
+    return (torch.sin(x * n) + x.exp()).sum().item()
+for _ in range(3):
+    step(1.5)
+time.sleep(float(sys.argv[1]))
+child = os.fork()
+if child == 0:
+    for _ in range(4):
+        step(2.5)
+    from rushlight.core.runtime.compiler import wait
+    os._exit(0 if wait() else 1)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+def test_a_fork_never_meets_a_half_done_compile(tmp_path):
+    """Children forked 0 to 0.3 s after the compiler's thread began, the cache empty: each compiles
+    plans of its own and ends."""
+    for number in range(16):
+        done = subprocess.run(
+            [sys.executable, "-c", FORKS, str(number / 50)], capture_output=True, text=True,
+            timeout=100, env={**os.environ, "RUSHLIGHT_JIT": "1",
+                              "RUSHLIGHT_HOME": str(tmp_path / str(number))})
+        assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_an_idle_pool_sleeps(tmp_path):
     shown = run("""
         import time

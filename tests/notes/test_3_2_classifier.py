@@ -171,14 +171,15 @@ def test_notes_training_and_test(dataset_class, root):
     ]
     losses = [float(line.rpartition(" ")[2]) for line in lines[:-1]]
     # What PyTorch prints for this seed and data. Within an epoch the losses agree; later one
-    # rounding decides on which side of zero some ReLU is, and the two runs part slowly.
+    # rounding decides on which side of zero some ReLU is, and the two runs part. Where PyTorch
+    # itself ends when its first weights are multiplied by 1 + 1e-7 * normal, in 23 runs of it:
+    # third loss 1.22 to 1.34, fourth 1.09 to 1.42, accuracy 42 to 62 %.
     assert losses[:2] == pytest.approx([2.128, 1.359], abs=0.02)
-    assert losses[2] == pytest.approx(1.296, abs=0.08)
-    # By now a change of the first weights by one part in ten million moves it from 1.21 to 1.44.
-    assert losses[3] == pytest.approx(1.33, abs=0.15)
+    assert 1.19 <= losses[2] <= 1.37
+    assert 1.05 <= losses[3] <= 1.46
     head, _, tail = lines[-1].partition(": ")
     assert head == f"Accuracy of the network on the {TEST_COUNT} test images"
-    assert 52 <= int(tail.split()[0]) <= 64  # PyTorch: 58
+    assert 40 <= int(tail.split()[0]) <= 66
 
 
 def test_data_parallel_on_one_device_runs_the_module():

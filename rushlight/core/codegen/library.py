@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
+from ..base.forks import whole
 from ..base.knobs import cache_folder, knob
 from .emit import Module
 from .llvm_types import SCHEDULED
@@ -30,7 +31,6 @@ from .target import Target, host, initialize, limited, target_machine
 ATTRIBUTES = 'attributes #0 = {{ nounwind uwtable "prefer-vector-width"="{bits}" ' \
              '"min-legal-vector-width"="{bits}" "no-trapping-math"="true" }}\n'
 KEPT = 4096                   # kernels kept in memory
-_lock = threading.RLock()     # LLVM's objects are shared
 _engine: list = []
 _loaded: OrderedDict = OrderedDict()
 statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
@@ -59,7 +59,7 @@ def compile_text(text: str, wanted: Target, assembly=False):
     compile several times faster.
     """
     from llvmlite import binding
-    with _lock:
+    with whole:
         machine = target_machine(wanted)
         header = f'target triple = "{wanted.triple}"\n'
         module = binding.parse_assembly(
@@ -128,7 +128,7 @@ def load(binary: bytes, name: str) -> Code:
 def link(binary: bytes, symbols: tuple):
     """Load an object file; gives the addresses of `symbols` by name, valid while it is held."""
     from llvmlite import binding
-    with _lock:
+    with whole:
         if not _engine:
             initialize()
             _engine.append(immortal(binding.create_lljit_compiler(
@@ -170,7 +170,7 @@ def _fingerprint() -> str:
 def kernel(generator: str, parameters: tuple) -> Code:
     """The code of a kernel: from memory, from disk, or compiled now."""
     request = (generator, parameters)
-    with _lock:
+    with whole:
         found = _loaded.get(request)
         if found is not None:
             _loaded.move_to_end(request)
@@ -183,14 +183,14 @@ def kernel(generator: str, parameters: tuple) -> Code:
 def admit(binaries: dict) -> None:
     """Load machine code that another process made, by request, so that `kernel` finds it."""
     for request, code in binaries.items():
-        with _lock:
+        with whole:
             known = request in _loaded
         if not known:
             _keep(request, load(code, request[0]))
 
 
 def _keep(request, made: Code) -> None:
-    with _lock:
+    with whole:
         _loaded[request] = made
         while len(_loaded) > KEPT:
             _loaded.popitem(last=False)
@@ -231,8 +231,3 @@ def write_checked(path: Path, content: bytes) -> None:
         os.replace(part, path)
     except OSError:
         return
-
-
-# A fork while another thread is inside LLVM would leave its locks held in the child.
-os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release,
-                    after_in_child=_lock.release)

@@ -16,6 +16,7 @@ from collections import deque
 from time import perf_counter
 from typing import Any
 
+from ..base.forks import whole
 from ..base.knobs import knob, number
 
 MODE = knob("RUSHLIGHT_JIT")
@@ -46,6 +47,7 @@ _queue: deque = deque()
 _wake = threading.Condition()
 _thread: list = []
 _stopping = [False]
+_off = [False]
 
 
 def compile_at_once(wanted: bool) -> None:
@@ -55,23 +57,36 @@ def compile_at_once(wanted: bool) -> None:
         MODE = "sync" if wanted else knob("RUSHLIGHT_JIT")
 
 
+def compile_nothing_more() -> None:
+    """Ask for no new native plans in this process; those that are there go on being used.
+
+    For the short-lived helpers of a program, where a compiler's process each would cost more than
+    it saves: the workers of a data loader.
+    """
+    _off[0] = MODE != "sync"
+
+
 def compile_now(slot: Slot, graph, service=None) -> None:
     """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
-    from ..codegen.library import admit
-    from ..codegen.planning import blueprint
-    from .native import NativePlan
-    from .service import Broken
+    with whole:
+        from ..codegen.library import admit
+        from ..codegen.planning import blueprint
+        from .native import NativePlan
+        from .service import Broken
     started = perf_counter()
     try:
         made = None
         if service is not None:
             try:
-                made, binaries = service.compile(graph)
-                admit(binaries)
+                reply = service.compile(graph)
+                with whole:
+                    made, binaries = service.understand(reply)
+                    admit(binaries)
             except (Broken, RuntimeError, pickle.PicklingError, AttributeError,
                     TypeError) as error:
                 _complain(f"compiles in its own process: {error}")
-        slot.plan = NativePlan(made or blueprint(graph), slot.interpreter)
+        with whole:
+            slot.plan = NativePlan(made or blueprint(graph), slot.interpreter)
         slot.state = "ready"
         statistics["compiled"] += 1
     except Exception as error:      # the interpreter goes on; the reason is kept and shown
@@ -93,7 +108,7 @@ def _complain(text: str) -> None:
 
 def request(slot: Slot, part, live, leaves) -> None:
     """Ask for the native form of a plan; `part` is its trace, numbered and not yet run."""
-    if len(_queue) >= WAITING:
+    if len(_queue) >= WAITING or _off[0]:
         return
     from ..codegen.graph import Unsuitable, describe
     try:
@@ -118,9 +133,10 @@ def request(slot: Slot, part, live, leaves) -> None:
 
 def _work() -> None:
     """The background thread: hands plans to the compiler's process and takes what it makes."""
-    from ..codegen.library import open_llvm
-    from .service import Broken, Service
-    open_llvm()
+    with whole:
+        from ..codegen.library import open_llvm
+        from .service import Broken, Service
+        open_llvm()
     service: Any = None
     while True:
         with _wake:
@@ -136,7 +152,8 @@ def _work() -> None:
         sys.setswitchinterval(min(before, TURN))
         if service is None:
             try:
-                service = Service()
+                with whole:
+                    service = Service()
             except Broken as error:
                 _complain(f"compiles in its own process: {error}")
         compile_now(slot, graph, service)

@@ -19,7 +19,7 @@ class Broken(Exception):
 
 
 class Service:
-    """The parent's end: ``compile(graph)`` gives (blueprint, machine code by request)."""
+    """The parent's end: (blueprint, machine code by request) is ``understand(compile(graph))``."""
 
     def __init__(self):
         import subprocess
@@ -35,8 +35,8 @@ class Service:
         except OSError as error:
             raise Broken(str(error)) from error
 
-    def compile(self, graph) -> tuple[Any, dict]:
-        """Compile one plan; Broken where the child is gone, else the error the compiler raised."""
+    def compile(self, graph) -> bytes:
+        """Compile one plan; gives what `understand` reads, Broken where the child is gone."""
         text = pickle.dumps(graph, pickle.HIGHEST_PROTOCOL)
         try:
             _write(self.child.stdin, text)
@@ -45,6 +45,11 @@ class Service:
             raise Broken(str(error)) from error
         if reply is None:
             raise Broken(f"the compiler's process ended ({self.child.poll()})")
+        return reply
+
+    @staticmethod
+    def understand(reply: bytes) -> tuple[Any, dict]:
+        """What was compiled, or the error the compiler raised. May import."""
         made, binaries, error = pickle.loads(reply)
         if error is not None:
             raise RuntimeError(error)

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import rushlight
+from rushlight.core.runtime.compiler import compile_nothing_more
 
 from . import transport
 from .errors import ExceptionWrapper
@@ -122,8 +123,8 @@ def run_worker(
     for other in others:
         other.close()  # inherited by fork: would keep another worker's connection open
     inbox = _Inbox(connection)
-    if hasattr(rushlight, "set_num_threads"):
-        rushlight.set_num_threads(1)
+    rushlight.set_num_threads(1)
+    compile_nothing_more()
     _seed_everything(base_seed, worker_id)
     global _worker_info
     _worker_info = WorkerInfo(worker_id, num_workers, base_seed + worker_id, dataset)
