@@ -58,7 +58,7 @@ def arrays(steps, batch, size, dtype, seed=0):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("steps, batch, size, biased", [(1, 1, 1, True), (4, 3, 7, False),
-                                                        (3, 33, 20, True)])
+                                                        (3, 33, 20, True), (2, 120, 260, True)])
 def test_compiled_layer_equals_numpy(steps, batch, size, biased, reverse, dtype):
     projected, hidden, cell, weight, bias = arrays(steps, batch, size, dtype)
     inputs = [projected, hidden, cell, weight, bias if biased else None]

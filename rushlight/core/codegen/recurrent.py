@@ -1,16 +1,21 @@
-"""A layer of LSTM cells over a sequence: for each step a product and a fused pointwise kernel.
+"""A layer of LSTM cells over a sequence: one kernel for each step, see `recurrent_cells`.
 
-The steps' kernels are shared (only addresses differ), and the transposed weight is laid out once.
+The steps' kernels are shared (only addresses differ), and the weight is laid out once.
 """
 
 from __future__ import annotations
 
-from ..base.shapes import broadcast_strides, meta
+from typing import Any
+
+from ..base.shapes import meta
 from ..ops.record import REGISTRY
-from .body import CAST, Body
+from . import library
+from .body import Body
+from .copying import copy_steps
 from .gemm import mm
 from .lowering import Lowering, Operand, lowers
-from .pointwise import lower_group
+from .recurrent_cells import blocks_of
+from .sharing import dense
 
 
 def _body(inputs, dtype, lines, outputs) -> Body:
@@ -47,26 +52,23 @@ GATES = [
 
 
 class _Layer:
-    """What both directions need: sizes, views of single steps, and their kernels."""
+    """What both directions need: sizes, views of single steps, the weight's panels."""
 
-    def __init__(self, low, sequence):
-        self.low = low
+    def __init__(self, low, sequence, forward):
+        self.low, self.forward = low, forward
         self.steps, self.batch, four = sequence.meta.shape
         self.size = four // 4
         self.dtype = sequence.meta.dtype
+        target, itemsize = library.target(), self.dtype.itemsize
+        self.lanes = target.lanes(itemsize)
+        self.row_blocks, self.unit_blocks = blocks_of(target, itemsize, self.batch, self.size,
+                                                      forward)
 
-    def at(self, operand, t, quarter=None):
-        """Step `t` of a sequence, or one gate of it."""
+    def at(self, operand, t):
+        """Step `t` of a sequence."""
         m = operand.meta
-        shape, strides = tuple(m.shape[1:]), tuple(m.strides[1:])
-        offset = m.offset + t * m.strides[0]
-        if quarter is not None:
-            shape = (shape[0], self.size)
-            offset += quarter * self.size * strides[1]
-        return Operand(operand.slot, meta(m.dtype, shape, strides, offset))
-
-    def gates(self, operand, t):
-        return [self.at(operand, t, quarter) for quarter in range(4)]
+        return Operand(operand.slot, meta(m.dtype, tuple(m.shape[1:]), tuple(m.strides[1:]),
+                                          m.offset + t * m.strides[0]))
 
     def buffer(self, *shape):
         """A temporary array."""
@@ -75,25 +77,39 @@ class _Layer:
             count *= n
         return Operand(self.low.temporary(count * self.dtype.itemsize), meta(self.dtype, shape))
 
-    def product(self, x, y, out, body=None, extras=()) -> bool:
-        """``out = body(x @ y, *extras)`` as steps of this record."""
-        part = Lowering(REGISTRY["mm"], (x, y), (out,), (), self.low.new_slot,
-                        epilogue=body, extras=extras,
-                        result=meta(self.dtype, out.meta.shape))
-        if mm(part) is False:
-            return False
-        self._take(part)
-        return True
+    def dense(self, operand):
+        """An input in row-major order."""
+        found: Any = dense(self.low, operand)
+        return operand if found is operand else \
+            Operand(found[1], meta(self.dtype, operand.meta.shape))
 
-    def pointwise(self, body, inputs, outputs) -> None:
-        """A pointwise kernel as a step of this record."""
-        part = Lowering(None, (), tuple(outputs), (), self.low.new_slot)
-        lower_group(part, body, inputs, outputs)
-        self._take(part)
+    def panels(self, weight):
+        """The weight in `recurrent_cells`' panels, two vectors for each k.
 
-    def _take(self, part) -> None:
-        self.low.steps += part.steps
-        self.low.temporaries.update(part.temporaries)
+        Forward: of each vector of units the gates i and f, then g and o; k are the units before.
+        Backward: of each two vectors of units, k are the gates. What pads the last is not stored.
+        """
+        size, lanes = self.size, self.lanes
+        row, column = weight.meta.strides
+        panel = 2 * lanes
+        if self.forward:
+            shape, source = (2, size, 2), (2 * size * row, column, size * row)
+            goal, unit, units = (size * panel, panel, lanes), row, lanes
+        else:
+            shape, source, goal, unit, units = (4 * size,), (row,), (panel,), column, panel
+        made = self.buffer(self.unit_blocks, 4 * size * units)
+        full, edge = divmod(size, units)
+        for blocks, first, present in ((full, 0, units), (1, full, edge)):
+            copy_steps(self.low, self.dtype, (blocks, *shape, present), weight,
+                       (units * unit, *source, unit), made, (4 * size * units, *goal, 1),
+                       first * units * unit, first * 4 * size * units)
+        return made
+
+    def step(self, generator, parameters, arguments) -> None:
+        """The kernel of one time step."""
+        self.low.step(f"recurrent_cells.{generator}",
+                      (self.dtype.name, (self.batch, self.size), self.row_blocks, *parameters),
+                      arguments, self.row_blocks * self.unit_blocks)
 
 
 def _suitable(low) -> bool:
@@ -117,36 +133,22 @@ def lstm_sequence(low):
     if not _suitable(low):
         return False
     projected, hidden, cell, weight, bias = low.inputs
-    layer = _Layer(low, projected)
-    name, batch, size = layer.dtype.name, layer.batch, layer.size
-    outputs = _or_scratch(layer, low.outputs[0], size)
-    cells = _or_scratch(layer, low.outputs[1], size)
-    gates = _or_scratch(layer, low.outputs[2], 4 * size)
-    across = layer.buffer(size, 4 * size)
-    m = weight.meta
-    turned = Operand(weight.slot, meta(m.dtype, (size, 4 * size), m.strides[::-1], m.offset))
-    layer.pointwise(_body(("w",), name, [("copy", CAST, "w")], ("copy",)), [turned], [across])
-    summed = [("all", "add", "row", "product")]
-    inputs = ("product", "row")
-    extras: tuple = ()
-    if bias is not None:
-        summed = [("biased", "add", "product", "bias"), ("all", "add", "row", "biased")]
-        inputs = ("product", "row", "bias")
-        extras = (Operand(bias.slot, meta(layer.dtype, (batch, 4 * size),
-                                          broadcast_strides(bias.meta, (batch, 4 * size)),
-                                          bias.meta.offset)),)
-    sums = _body(inputs, name, summed, ("all",))
-    cell_step = _body(("pi", "pf", "pg", "po", "before"), name, FORWARD,
-                      ("i", "f", "g", "o", "c", "h"))
+    layer = _Layer(low, projected, True)
+    projected, hidden, cell = (layer.dense(x) for x in (projected, hidden, cell))
+    outputs = _or_scratch(layer, low.outputs[0], layer.size)
+    cells = _or_scratch(layer, low.outputs[1], layer.size)
+    gates = _or_scratch(layer, low.outputs[2], 4 * layer.size)
+    panels = layer.panels(weight)
+    added = 0 if bias is None else layer.dense(bias)
+    body = _body(("pi", "pf", "pg", "po", "before"), layer.dtype.name, FORWARD,
+                 ("i", "f", "g", "o", "c", "h"))
     steps = range(layer.steps - 1, -1, -1) if low.params[0] else range(layer.steps)
     for t in steps:
-        if not layer.product(hidden, across, layer.at(gates, t), sums,
-                             (layer.at(projected, t), *extras)):
-            return False
-        now = layer.gates(gates, t)
-        hidden, after = layer.at(outputs, t), layer.at(cells, t)
-        layer.pointwise(cell_step, [*now, cell], [*now, after, hidden])
-        cell = after
+        now = layer.at(outputs, t), layer.at(cells, t)
+        layer.step("forward", (body, bias is not None),
+                   [hidden, panels, layer.at(projected, t), cell, added, layer.at(gates, t),
+                    now[1], now[0]])
+        hidden, cell = now
     return True
 
 
@@ -172,25 +174,32 @@ def lstm_sequence_backward(low):
     if not _suitable(low):
         return False
     g_output, g_cells, gates, cells, cell, weight = low.inputs
-    layer = _Layer(low, gates)
+    layer = _Layer(low, gates, False)
+    g_output, gates, cells, cell = (layer.dense(x) for x in (g_output, gates, cells, cell))
+    g_cells = g_cells and layer.dense(g_cells)
     g_gates = _or_scratch(layer, low.outputs[0], 4 * layer.size)
-    g_hidden = low.outputs[1] or layer.buffer(layer.batch, layer.size)
     g_cell = low.outputs[2] or layer.buffer(layer.batch, layer.size)
+    panels = layer.panels(weight)
     order = list(range(layer.steps))
     if low.params[0]:
         order.reverse()
+    after: Any = 0
     for place in range(layer.steps - 1, -1, -1):
         t = order[place]
         before = layer.at(cells, order[place - 1]) if place else cell
-        inputs = [*layer.gates(gates, t), layer.at(cells, t), before, layer.at(g_output, t)]
         carried = place < layer.steps - 1
-        if carried:
-            inputs += [g_hidden, g_cell]
-        if g_cells is not None:
-            inputs.append(layer.at(g_cells, t))
-        layer.pointwise(_gates_body(layer.dtype.name, carried, g_cells is not None), inputs,
-                        [*layer.gates(g_gates, t), g_cell])
-        if place or low.outputs[1] is not None:
-            if not layer.product(layer.at(g_gates, t), weight, g_hidden):
-                return False
+        now = layer.at(g_gates, t)
+        layer.step("backward",
+                   (_gates_body(layer.dtype.name, carried, g_cells is not None), carried,
+                    g_cells is not None),
+                   [after, panels, layer.at(gates, t), layer.at(cells, t), before,
+                    layer.at(g_output, t), 0 if g_cells is None else layer.at(g_cells, t), now,
+                    g_cell])
+        after = now
+    if low.outputs[1] is not None:
+        part = Lowering(REGISTRY["mm"], (after, weight), (low.outputs[1],), (), low.new_slot)
+        if mm(part) is False:
+            return False
+        low.steps += part.steps
+        low.temporaries.update(part.temporaries)
     return True

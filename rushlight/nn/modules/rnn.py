@@ -203,7 +203,7 @@ class RNNBase(Module):
             if not batched:
                 input = input.unsqueeze(1)
             elif self.batch_first:
-                input = input.transpose(0, 1)
+                input = input.transpose(0, 1).contiguous()      # read by two products and more
             self.check_input(input, None)
             batch = input.size(1)
             counts = [batch] * input.size(0)
