@@ -62,8 +62,9 @@ class Explanation:
     def peaks(self) -> dict[str, float]:
         """This machine's measured speed: {"flops": float32 FLOP/s, "bytes": memory bytes/s}."""
         if self._peaks is None:
+            from rushlight.core.runtime.peak import measured
+
             from .collect import kernels
-            from .peak import measured
 
             fastest = max((k.flops / k.seconds for k in kernels(self.plans) if k.seconds),
                           default=0.0)

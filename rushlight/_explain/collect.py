@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from rushlight.core.runtime.observe import Observer
+from rushlight.core.runtime.work import ideal_seconds
 
 from .reasons import why_new
 
@@ -108,7 +109,7 @@ class Kernel:
 
     def ideal(self, peaks: dict[str, float]) -> float:
         """Seconds that the roofline allows: the longer of computing and moving memory."""
-        return max(self.flops / peaks["flops"], self.bytes / peaks["bytes"])
+        return ideal_seconds(self.flops, self.bytes, peaks)
 
     def bound(self, peaks: dict[str, float]) -> str:
         """What limits it on paper: "compute", "memory", or "-" where it does neither."""

@@ -1,4 +1,4 @@
-"""``torch.profiler``: labels only. RUSHLIGHT_DEBUG=3 prints the time of every step of a plan."""
+"""``torch.profiler``: labels only. RUSHLIGHT_DEBUG=3 prints the time and speed of every step."""
 
 
 class record_function:  # noqa: N801
@@ -19,7 +19,7 @@ class profile:  # noqa: N801
 
     def __init__(self, *args, **options):
         raise NotImplementedError("torch.profiler.profile is not implemented; set "
-                                  "RUSHLIGHT_DEBUG=3 to see the time of every step")
+                                  "RUSHLIGHT_DEBUG=3 to see the time and speed of every step")
 
 
 def schedule(*args, **options):

@@ -9,11 +9,10 @@ import sys
 import pytest
 
 import rushlight as torch
-from rushlight._explain import peak
 from rushlight._explain.collect import kernels
 from rushlight._explain.page import roofline
 from rushlight._explain.text import milliseconds, shortened, tables
-from rushlight.core.runtime import observe
+from rushlight.core.runtime import observe, peak
 
 PEAKS = {"flops": 100e9, "bytes": 10e9}
 

@@ -127,8 +127,7 @@ def level(name: str) -> int:
 DOORS = {
     "rushlight._compile": {
         "rushlight.core.base", "rushlight.core.runtime", "rushlight.core.tensor"},
-    "rushlight._explain": {"rushlight.core.base", "rushlight.core.codegen",
-                           "rushlight.core.runtime"},
+    "rushlight._explain": {"rushlight.core.runtime"},
     "rushlight._files": {"rushlight.core.tensor"},
     "rushlight.amp": {"rushlight.core.tensor"},
     "rushlight.autograd": {"rushlight.core.autograd", "rushlight.core.tensor"},

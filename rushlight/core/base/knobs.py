@@ -7,8 +7,9 @@ from pathlib import Path
 
 # name: (default, what it does)
 KNOBS = {
-    "RUSHLIGHT_DEBUG": ("0", "1: why each plan ran; 2: time per plan; 3: time per step; "
-                             "4: the trace of each plan"),
+    "RUSHLIGHT_DEBUG": ("0", "1: why each plan ran; 2: time per plan; 3: time and speed per "
+                             "step; 4: the trace of each plan; 5: files with the kernels' LLVM "
+                             "text; 6: and their assembly"),
     "RUSHLIGHT_JIT": ("1", "0: never compile; 1: compile what repeats; sync: compile at once"),
     "RUSHLIGHT_CPU": ("", "avx2: generate code as if the CPU had no more than that"),
     "RUSHLIGHT_TRACE_LIMIT": ("16384", "records after which a pending trace is run"),

@@ -28,12 +28,11 @@ class Plan:
     op with several outputs are no steps: they are ((slot, output number), ...) of its own step.
     """
 
-    __slots__ = ("steps", "count", "outputs", "runs", "text", "native")
+    __slots__ = ("steps", "count", "outputs", "runs", "native")
     steps: list[tuple[Any, ...]]
     count: int
     outputs: Any
     runs: int
-    text: Any
     native: Any          # the runtime's: the plan's compiled form
 
     def groups(self, part) -> list:
@@ -147,5 +146,5 @@ def build(part, live, leaves, scalars) -> Plan:
                          tuple(items_of.get(index, ()))))
     plan = Plan()
     plan.steps, plan.count, plan.outputs, plan.runs = finished, count, outputs, 0
-    plan.text = plan.native = None
+    plan.native = None
     return plan

@@ -97,7 +97,6 @@ class NativePlan:
         self.interpreter = interpreter
         self.blueprint = blueprint
         self.runs = 0
-        self.text = None
         leaves, outputs = len(graph.leaves), len(blueprint.output_metas)
         hosts = sorted(k for k, p in blueprint.places.items() if p.kind == "host")
         self.host_slot = {k: leaves + outputs + i for i, k in enumerate(hosts)}

@@ -25,7 +25,8 @@ from ..trace.walk import text
 from .work import bytes_of, flops_of, is_free
 
 OBSERVERS: list[Any] = []
-_records: dict = {}          # structural key -> PlanRecord, while somebody watches
+RECORDS = 1024               # plans remembered while somebody watches
+_records: dict = {}          # structural key -> PlanRecord
 
 
 class Observer:
@@ -121,6 +122,8 @@ def begin(key, plan, part, live, known, why) -> PlanRun:
     record = _records.get(key)
     if record is None:
         record = _records[key] = PlanRecord(key, part, live)
+        if len(_records) > RECORDS:
+            _records.pop(next(iter(_records)))
     if record.plan is not plan:
         record.describe(plan, part, live)
     return PlanRun(record, why, known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any
 
 from ..base.errors import describe_line
@@ -96,9 +95,6 @@ class Program:
             statistics["runs"] += 1
             statistics["records"] += len(self.part)
             watched = seconds = None
-            started = perf_counter() if runtime.DEBUG else 0.0
-            if runtime.DEBUG >= 3:
-                seconds = []
             if OBSERVERS:
                 watched = begin((self.live, self.key), runner, self.part, self.live, True,
                                 "a compiled call")
@@ -116,10 +112,6 @@ class Program:
                 raise error from None
             if watched is not None:
                 watched.finish(seconds)
-            if runtime.DEBUG:
-                names = [name for name, _ in runner.groups(self.part)]
-                runtime._report(self.part, self.live, plan, True, "a compiled call", started,
-                                names, seconds)
             return outputs
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-import time
 from collections import OrderedDict
 from sys import getrefcount
 from typing import Any
@@ -25,17 +23,18 @@ from ..trace.walk import (
     live_outputs,
     prune,
     structure,
-    text,
 )
 from . import compiler
-from .observe import OBSERVERS, begin
+from .observe import OBSERVERS, begin, watch
 
 PLAN_LIMIT = 512
 _structures: OrderedDict = OrderedDict()     # key -> Structure, least recently used first
 _lock = threading.RLock()
 statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
-DEBUG = number("RUSHLIGHT_DEBUG")
 COMPILES = compiler.MODE != "0"
+if number("RUSHLIGHT_DEBUG"):
+    from .debug import Debug
+    watch(Debug(number("RUSHLIGHT_DEBUG")))
 
 
 class Structure:
@@ -178,11 +177,7 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
     if COMPILES and not keep:
         runner = _native(plan, part, live, leaves, is_new) or plan
     watched = begin((live, key), runner, part, live, not is_new, why) if OBSERVERS else None
-    names = [name for name, _ in runner.groups(part)] if DEBUG >= 3 else ()
-    seconds = [] if DEBUG >= 3 or watched is not None else None
-    if DEBUG >= 4 and is_new:
-        plan.text = text(part, live)
-    started = time.perf_counter() if DEBUG else 0.0
+    seconds = None if watched is None else []
     arrays = [v.array for v in leaves] if keep else _move_leaves(leaves, known.uses)
     try:
         outputs = runner.run(arrays, [*scalars, None], seconds)
@@ -202,8 +197,6 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
         value.op = None
         value.inputs = ()
         value.params = None
-    if DEBUG:
-        _report(part, live, plan, not is_new, why, started, names, seconds)
     # Records that are not outputs are dead; drop their references to the rest of the graph.
     for value in part:
         if value.array is None:
@@ -266,20 +259,3 @@ def _forked():
 
 os.register_at_fork(after_in_child=_forked)
 install_flush(flush)
-
-
-def _report(part, live, plan, known, why, started, names, seconds):
-    """What RUSHLIGHT_DEBUG asks for, on standard error."""
-    now = time.perf_counter()
-    line = (f"rushlight: ran a {'known' if known else 'new'} plan of {len(part)} records and "
-            f"{sum(live)} outputs because of {why}")
-    if DEBUG >= 2:
-        line += f": {(now - started) * 1e3:.3f} ms"
-    print(line, file=sys.stderr)
-    if DEBUG >= 3:
-        ends = [*seconds[1:], now]
-        for name, begin, end in zip(names, seconds, ends):
-            print(f"    {(end - begin) * 1e6:9.1f} us  {name}", file=sys.stderr)
-    if DEBUG >= 4 and plan.text is not None:
-        print(plan.text, file=sys.stderr)
-        plan.text = None

@@ -40,6 +40,11 @@ def bytes_of(meta) -> int:
     return stored * meta.dtype.itemsize if meta.numel else 0
 
 
+def ideal_seconds(flops, nbytes, peaks) -> float:
+    """Seconds that the roofline allows: the longer of computing and moving memory."""
+    return max(flops / peaks["flops"], nbytes / peaks["bytes"])
+
+
 def is_free(op) -> bool:
     """Whether a record moves no bytes: it is another view of the same memory."""
     return op.family == "view" or op.name in ("read_view", "item_of")

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.base.knobs import cache_folder
-from rushlight.core.codegen.speed import peak_flops
+from ..base.knobs import cache_folder
+from ..codegen.pool import pool
+from ..codegen.speed import peak_flops
 
 COPIED = 2 ** 25        # float64 numbers, 256 MiB: beyond most caches
 FILE = "peak.json"
@@ -26,9 +27,7 @@ def measured(fastest: float = 0.0) -> dict[str, float]:
     than is remembered, the machine was busy when it was measured: it is measured again, and the
     better numbers stay.
     """
-    import rushlight
-
-    threads = int(rushlight.get_num_threads())
+    threads = pool().threads
     key = f"{platform.node()} {platform.machine()} {_model()} {threads}"
     path = cache_folder() / FILE
     known: dict[str, Any] = {}
