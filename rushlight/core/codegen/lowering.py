@@ -25,6 +25,7 @@ interpreter runs the record and raises the error.
 
 from __future__ import annotations
 
+import functools
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -134,6 +135,7 @@ class Rule(NamedTuple):
 RULES: dict[str, Rule] = {}
 # The modules that register lowerings.
 MODULES: tuple = (
+    "attention",
     "convolution",
     "gemm",
     "indexing",
@@ -171,7 +173,11 @@ def lowers(*names, epilogue=False, donates=False, prologue=False, absorbs=()):
 
 def rule_of(name: str) -> Rule | None:
     """The native lowering of an op; None where it stays a host step."""
-    if not RULES:
-        for module in MODULES:
-            import_module(f".{module}", __package__)
+    _load()
     return RULES.get(name)
+
+
+@functools.cache
+def _load() -> None:
+    for module in MODULES:
+        import_module(f".{module}", __package__)

@@ -10,6 +10,7 @@ MODULES = (
     "activations",
     "adaptive_pooling",
     "arithmetic",
+    "attention",
     "binary_math",
     "comparison",
     "contraction",

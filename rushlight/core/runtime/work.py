@@ -92,6 +92,15 @@ def _recurrent(op, operands, params, meta):
     return 2 * steps * batch * names["weight"].numel
 
 
+def _attention(op, operands, params, meta):
+    # Scores and weighted values; going back, the scores again and four gradients.
+    names = dict(zip(op.inputs, operands))
+    query, value = names["query"].shape, names["value"].shape
+    products = query[0] * query[1] * query[2] * value[2]
+    features = 3 * query[3] + 2 * value[3] if "g" in names else query[3] + value[3]
+    return 2 * products * features // (2 if params[1] else 1)
+
+
 def _pointwise(op, operands, params, meta):
     return meta.numel * words_of(op.body, len(operands))
 
@@ -138,6 +147,7 @@ class _Operand:
 
 
 _FAMILIES: dict[str, Any] = {
+    "attention": _attention,
     "contraction": _contraction, "reduction": _reduction, "row": _row, "window": _window,
     "optimizer": _optimizer, "pointwise": _pointwise, "recurrent": _recurrent,
 }

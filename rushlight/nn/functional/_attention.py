@@ -60,6 +60,10 @@ def scaled_dot_product_attention(
             attn_mask = attn_mask.float()
     if scale is None:
         scale = 1.0 / math.sqrt(query.size(-1)) if query.size(-1) else 1.0
+    if attn_mask is None and dropout_p == 0.0:
+        found = rushlight.nn.functional._fused_attention(query, key, value, scale, is_causal)
+        if found is not None:
+            return found.to(dtype)
     # Scaling both sides by the root keeps the scores small, which half precision needs.
     root = math.sqrt(abs(scale))
     scores = (query * (root if scale >= 0 else -root)) @ (key.transpose(-2, -1) * root)
