@@ -16,11 +16,12 @@ import ctypes
 import functools
 import hashlib
 import os
+import pickle
 import threading
 from collections import OrderedDict
 from importlib import import_module
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 from ..base.forks import whole
 from ..base.knobs import cache_folder, knob
@@ -31,6 +32,7 @@ from .target import Target, host, initialize, limited, target_machine
 ATTRIBUTES = 'attributes #0 = {{ nounwind uwtable "prefer-vector-width"="{bits}" ' \
              '"min-legal-vector-width"="{bits}" "no-trapping-math"="true" }}\n'
 KEPT = 4096                   # kernels kept in memory
+PAUSE = 0.05                  # seconds between bites of importing LLVM: about a step
 _engine: list = []
 _loaded: OrderedDict = OrderedDict()
 statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
@@ -96,18 +98,27 @@ def _few_passes(binding):
 
 
 def open_llvm() -> None:
-    """Load LLVM's library so that other Python threads run meanwhile.
+    """Load LLVM, in a background thread, so that other Python threads run meanwhile.
 
-    Python's own loading of it, by the import of llvmlite, holds the interpreter's lock for tens of
-    milliseconds; a foreign call of ``dlopen`` does not, and the import then finds it loaded.
+    Python's own loading of its library, by the import of llvmlite, holds the interpreter's lock for
+    tens of milliseconds; a foreign call of ``dlopen`` does not, and the import then finds it
+    loaded. The rest of that import is done in bites, lest one step of the program wait for all.
     """
+    if _engine:
+        return
     from importlib.util import find_spec
     spec = find_spec("llvmlite")
     loader = getattr(ctypes.CDLL(None), "dlopen", None) if os.name == "posix" else None
-    if spec is None or loader is None or not spec.submodule_search_locations:
-        return
-    for path in Path(spec.submodule_search_locations[0], "binding").glob("libllvmlite*"):
-        loader(os.fsencode(path), ctypes.c_int(2))          # RTLD_NOW
+    sleep(PAUSE)
+    if spec is not None and loader is not None and spec.submodule_search_locations:
+        for path in Path(spec.submodule_search_locations[0], "binding").glob("libllvmlite*"):
+            loader(os.fsencode(path), ctypes.c_int(2))          # RTLD_NOW
+    for bite in ("llvmlite.ir", "importlib.resources", "llvmlite.binding"):
+        sleep(PAUSE)
+        with whole:
+            import_module(bite)
+    with whole:
+        engine()
 
 
 class Code:
@@ -125,18 +136,24 @@ def load(binary: bytes, name: str) -> Code:
     return Code(tracker["kernel"], name, tracker)
 
 
+def engine():
+    """LLVM's linker of machine code for this CPU; held under `whole`."""
+    from llvmlite import binding
+    if not _engine:
+        initialize()
+        _engine.append(immortal(binding.create_lljit_compiler(
+            target_machine(host()), use_jit_link=False, suppress_errors=False)))
+    return _engine[0]
+
+
 def link(binary: bytes, symbols: tuple):
     """Load an object file; gives the addresses of `symbols` by name, valid while it is held."""
     from llvmlite import binding
     with whole:
-        if not _engine:
-            initialize()
-            _engine.append(immortal(binding.create_lljit_compiler(
-                target_machine(host()), use_jit_link=False, suppress_errors=False)))
         builder = binding.JITLibraryBuilder().add_object_img(binary).add_current_process()
         for symbol in symbols:
             builder.export_symbol(symbol)
-        return builder.link(_engine[0], f"unit{next(_numbers)}")
+        return builder.link(engine(), f"unit{next(_numbers)}")
 
 
 def immortal(item):
@@ -167,7 +184,15 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def kernel(generator: str, parameters: tuple) -> Code:
+def unpacked(parameters: tuple | bytes) -> tuple:
+    """A request's parameters, which come from the compiler's process as a pickle.
+
+    Where the code has come with them they are but a key, and their classes need no import.
+    """
+    return pickle.loads(parameters) if isinstance(parameters, bytes) else parameters
+
+
+def kernel(generator: str, parameters: tuple | bytes) -> Code:
     """The code of a kernel: from memory, from disk, or compiled now."""
     request = (generator, parameters)
     with whole:
@@ -175,7 +200,8 @@ def kernel(generator: str, parameters: tuple) -> Code:
         if found is not None:
             _loaded.move_to_end(request)
             return found
-    made = load(binary(repr(request), lambda: generate(generator, parameters)), generator)
+    asked = generator, unpacked(parameters)
+    made = load(binary(repr(asked), lambda: generate(*asked)), generator)
     _keep(request, made)
     return made
 

@@ -69,8 +69,9 @@ def compile_nothing_more() -> None:
 def compile_now(slot: Slot, graph, service=None) -> None:
     """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
     with whole:
-        from ..codegen.library import admit
+        from ..codegen.library import admit, open_llvm
         from ..codegen.planning import blueprint
+        from ..codegen.pool import pool
         from .native import NativePlan
         from .service import Broken
     started = perf_counter()
@@ -78,7 +79,9 @@ def compile_now(slot: Slot, graph, service=None) -> None:
         made = None
         if service is not None:
             try:
-                reply = service.compile(graph)
+                service.send(graph)
+                open_llvm()
+                reply = service.receive()
                 with whole:
                     made, binaries = service.understand(reply)
                     admit(binaries)
@@ -86,6 +89,7 @@ def compile_now(slot: Slot, graph, service=None) -> None:
                     TypeError) as error:
                 _complain(f"compiles in its own process: {error}")
         with whole:
+            pool()
             slot.plan = NativePlan(made or blueprint(graph), slot.interpreter)
         slot.state = "ready"
         statistics["compiled"] += 1
@@ -133,10 +137,6 @@ def request(slot: Slot, part, live, leaves) -> None:
 
 def _work() -> None:
     """The background thread: hands plans to the compiler's process and takes what it makes."""
-    with whole:
-        from ..codegen.library import open_llvm
-        from .service import Broken, Service
-        open_llvm()
     service: Any = None
     while True:
         with _wake:
@@ -150,6 +150,10 @@ def _work() -> None:
         # While this thread has Python to do, the program's threads get their turns at once.
         before = sys.getswitchinterval()
         sys.setswitchinterval(min(before, TURN))
+        with whole:
+            from .service import Broken, Service
+            from .threads import lend_a_processor
+        lend_a_processor(True)
         if service is None:
             try:
                 with whole:
@@ -162,6 +166,9 @@ def _work() -> None:
             service = None
         with _wake:
             _unfinished[0] -= 1
+            done = not _unfinished[0]
+        if done:
+            lend_a_processor(False)
         del slot, graph
     if service is not None:
         service.close()

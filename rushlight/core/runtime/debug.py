@@ -74,7 +74,8 @@ class Debug(Observer):
 
 
 def _write(generator, parameters, assembly) -> list:
-    from ..codegen.library import compile_text, generate, target
+    from ..codegen.library import compile_text, generate, target, unpacked
+    parameters = unpacked(parameters)
     request = repr((generator, parameters))
     folder = cache_folder() / "debug"
     folder.mkdir(parents=True, exist_ok=True)

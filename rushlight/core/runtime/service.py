@@ -19,7 +19,7 @@ class Broken(Exception):
 
 
 class Service:
-    """The parent's end: (blueprint, machine code by request) is ``understand(compile(graph))``."""
+    """The parent's end: after ``send(graph)``, ``understand(receive())`` is (blueprint, code)."""
 
     def __init__(self):
         import subprocess
@@ -35,11 +35,17 @@ class Service:
         except OSError as error:
             raise Broken(str(error)) from error
 
-    def compile(self, graph) -> bytes:
-        """Compile one plan; gives what `understand` reads, Broken where the child is gone."""
+    def send(self, graph) -> None:
+        """Have one plan compiled; Broken where the child is gone."""
         text = pickle.dumps(graph, pickle.HIGHEST_PROTOCOL)
         try:
             _write(self.child.stdin, text)
+        except OSError as error:
+            raise Broken(str(error)) from error
+
+    def receive(self) -> bytes:
+        """Wait for the plan sent last: what `understand` reads; Broken where the child is gone."""
+        try:
             reply = _read(self.child.stdout)
         except OSError as error:
             raise Broken(str(error)) from error
@@ -90,7 +96,7 @@ def serve() -> None:
     os.dup2(2, 1)
     from ..codegen.library import binary, generate
     from ..codegen.planning import blueprint
-    known: set = set()
+    packed: dict = {}       # request -> what stands for it in the parent (see `unpacked`)
     while True:
         text = _read(sys.stdin.buffer)
         if text is None:
@@ -101,10 +107,13 @@ def serve() -> None:
             for stage in made.stages:
                 for step in stage.steps or ():
                     request = (step.generator, step.parameters)
-                    if request not in known:
-                        known.add(request)
-                        binaries[request] = binary(
+                    if request not in packed:
+                        packed[request] = pickle.dumps(step.parameters, pickle.HIGHEST_PROTOCOL)
+                        binaries[step.generator, packed[request]] = binary(
                             repr(request), lambda r=request: generate(*r))
+                if stage.steps is not None:
+                    stage.steps[:] = [s._replace(parameters=packed[s.generator, s.parameters])
+                                   for s in stage.steps]
             reply = (made, binaries, None)
         except Exception as error:     # the parent shows it; the child goes on
             reply = (None, {}, f"{type(error).__name__}: {error}")
