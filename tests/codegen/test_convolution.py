@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rushlight.core.base.shapes import meta
-from rushlight.core.codegen import library
+from rushlight.core.codegen import conv_outputs, convolution, library
 from rushlight.core.codegen.body import Body
 from rushlight.core.codegen.lowering import Lowering, Operand, rule_of
 from rushlight.core.codegen.target import aarch64, limited
@@ -40,6 +40,11 @@ CASES = {
     "many images, few results": ((18, 4, 9, 8), (10, 2, 3, 4), (1, 2), 1, (2, 1), 2),
     "depthwise, many images": ((17, 20, 5, 6), (20, 1, 3, 3), 1, 1, 1, 20),
     "depthwise, many images, stride": ((18, 7, 9, 6), (7, 1, 3, 2), (2, 3), 1, (1, 2), 7),
+    "lanes over results": ((1, 70, 13, 14), (47, 70, 3, 3), 1, 1, 1, 1),
+    "lanes over results, no copy": ((2, 64, 9, 15), (40, 64, 1, 1), 1, 0, 1, 1),
+    "lanes over results, stride": ((1, 33, 17, 31), (66, 33, 3, 4), (1, 2), (0, 3), 1, 1),
+    "lanes over results, groups": ((1, 60, 8, 9), (80, 30, 3, 2), 1, 1, (2, 1), 2),
+    "lanes over results, volume": ((1, 24, 4, 5, 7), (33, 24, 2, 3, 3), 1, (1, 0, 2), 1, 1),
     "signal": ((2, 6, 50), (8, 6, 5), 1, 2, 1, 1),
     "signal, stride 3": ((2, 6, 50), (8, 6, 5), 3, 2, 1, 1),
     "many taps": ((1, 2, 300), (3, 2, 40), 7, 5, 1, 1),
@@ -87,6 +92,21 @@ def test_convolution_and_both_gradients(case):
 def test_other_dtypes(dtype):
     check(*arrays("stride 2", dtype), dtype)
     check(*arrays("groups", dtype), dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, ml_dtypes.bfloat16])
+@pytest.mark.parametrize("case", [c for c in CASES if c.startswith("lanes over results")])
+def test_lanes_over_results(case, dtype, monkeypatch):
+    """The kernel of few images, wherever it can be used at all."""
+    used = []
+
+    def always(*problem):
+        found = conv_outputs.choose_outputs(*problem)
+        used.append(found)
+        return found and (0.0, found[1])
+    monkeypatch.setattr(convolution, "choose_outputs", always)
+    check(*arrays(case, dtype), dtype)
+    assert any(used)
 
 
 def test_random_configurations():

@@ -89,6 +89,73 @@ def test_a_fork_never_meets_a_half_done_compile(tmp_path):
         assert (done.stdout, done.stderr) == ("0\n", "")
 
 
+WEIGHTS = """
+    from rushlight.core.runtime import native
+    packings = []
+    pack = native.NativePlan._pack
+    def counted(self, pooled, values):
+        for leaf, number, *_ in self.kept:
+            known = values and getattr(values[leaf], "forms", None)
+            packings.append(number not in (known or ()))
+        return pack(self, pooled, values)
+    native.NativePlan._pack = counted
+    torch.manual_seed(0)
+    conv = torch.nn.Conv2d(40, 48, 3, padding=1)
+    w = conv.weight
+    x = torch.randn(1, 40, 12, 12)
+    run = torch.compile(conv) if {compiled} else conv
+    def show(what):
+        with torch.no_grad():
+            for _ in range(5):
+                packings.clear()
+                total = run(x).square().sum().item()
+                compiler.wait()
+                print(what, round(total / 100), packings)
+    show("first")
+    with torch.no_grad():
+        w.mul_(2)
+        show("in place")
+        w[3, 2, 1, 0] = 50
+        show("an element")
+        w.copy_(torch.ones_like(w))
+        show("copied")
+        shared = w.detach().numpy()
+        shared[5] = 3
+        show("shared")
+        del shared
+        show("no longer shared")
+        conv.load_state_dict({{k: v * 0.5 for k, v in conv.state_dict().items()}})
+        show("loaded")
+    optimizer = torch.optim.SGD(conv.parameters(), lr=1e-3)
+    conv(x).sum().backward()
+    optimizer.step()
+    show("trained")
+    other = torch.randn(2, 40, 12, 12)
+    with torch.no_grad():
+        for _ in range(4):
+            print("another plan", round(conv(other).square().sum().item() / 100))
+            compiler.wait()
+"""
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_weights_packed_once_are_packed_again_when_they_change(compiled, tmp_path):
+    program = WEIGHTS.format(compiled=compiled)
+    lines = run(program, tmp_path, RUSHLIGHT_JIT="1").splitlines()
+    wanted = run(program, tmp_path, RUSHLIGHT_JIT="0").splitlines()
+    values = [line.partition("[")[0].split() for line in lines]
+    assert values == [line.partition("[")[0].split() for line in wanted]
+    state = {}        # what is said of the packing in the last run of each part
+    for line in lines:
+        if "[" in line:
+            said, _, packings = line.partition(" [")
+            state[said.rsplit(None, 1)[0]] = packings.rstrip("]")
+    assert state["first"] == "False"            # kept, and found again
+    for what in ("in place", "an element", "copied", "loaded", "trained", "no longer shared"):
+        assert state[what] == "False", what
+    assert state["shared"] != "False"           # may change at any time
+
+
 def test_an_idle_pool_sleeps(tmp_path):
     shown = run("""
         import time

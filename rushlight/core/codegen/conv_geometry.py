@@ -29,6 +29,8 @@ from typing import NamedTuple
 
 WORKSPACE = 256 << 10       # bytes of planes of one task (on the stack, in the level-2 cache)
 SHARED = 8 << 20            # elements of planes that an earlier step may make
+PAGE = 4096                 # bytes: channels that far apart are new to the hardware's prefetch
+FAR = 30                    # cycles until the first elements of such a channel are there
 MANY_TASKS = 16             # large problems are cut into at least so many tasks
 TASK_WORK = 300_000         # multiply-adds that are worth a task of their own
 
@@ -191,7 +193,7 @@ def _weights_directly(problem: Correlation) -> bool:
             and problem.batch * prod(problem.size) <= 1024 and 1 in problem.w_strides[1:3])
 
 
-def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
+def choose(problem: Correlation, lanes: int, registers: int, itemsize: int, kept: bool):
     """The cheapest way to cut a problem: (estimated cycles of one core, Blocks).
 
     Counted: register tiles' multiply-adds (with idle lanes and half-filled tiles), the copies
@@ -201,10 +203,15 @@ def choose(problem: Correlation, lanes: int, registers: int, itemsize: int):
     """
     best = None
     small = problem.work < TASK_WORK * 2
-    direct = _reads_directly(problem, itemsize)
-    weights = "direct" if _weights_directly(problem) else "packed"
-    ways = (False, True) if problem.stride[2] == 1 and problem.kernel[2] > 1 else (False,)
-    for (rows, units), by_rows in product(_candidates(problem, lanes), ways):
+    readable = _reads_directly(problem, itemsize)
+    weights = "direct" if not kept and _weights_directly(problem) else "packed"
+    # (by rows, direct): planes for each tap column, padded rows, or x itself.
+    ways = [(False, False)]
+    if problem.stride[2] == 1 and problem.kernel[2] > 1:
+        ways.append((True, False))
+    if readable:
+        ways.append((False, True))
+    for (rows, units), (by_rows, direct) in product(_candidates(problem, lanes), ways):
         layout = Layout(problem, Blocks(rows, units, 1, problem.outs, 1, 1, by_rows), lanes)
         room = WORKSPACE // itemsize // (layout.planes * layout.plane)
         if room == 0 and (rows > 1 or units > 1) and not direct:
@@ -257,6 +264,8 @@ def _compute_cycles(problem, layout, blocks, registers, itemsize):
     again = panel * (1 / 128 if panel * blocks.channels < problem.channels << 20 else 1 / 8)
     if blocks.source != "own":
         rest_of_task += panel / problem.kernel[1] / 8
+    if blocks.source == "direct" and problem.x_strides[1] * itemsize >= PAGE:
+        rest_of_task += problem.channels * vectors * FAR
     for most, per_tile in register_tiles(registers):
         if per_tile > vectors and per_tile > 1:
             continue

@@ -10,6 +10,7 @@ from .body import input_name
 from .conv_depthwise import choose_depthwise
 from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
 from .conv_images import choose_images
+from .conv_outputs import choose_outputs, padded, tasks_of
 from .conv_pack import WeightOrder, weight_pieces
 from .conv_weight import STACK, WeightLayout, WeightProblem, choose_cut
 from .library import target
@@ -17,6 +18,7 @@ from .lowering import Operand, lowers
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 PACKED_AT_ONCE = 16384      # weights that a task packs
+PADDED_AT_ONCE = 30000      # elements of padded planes that a task writes
 MOVED = 100_000             # a depthwise task's work, where an element moved counts 8
 
 
@@ -129,16 +131,21 @@ def _extra_strides(low):
     return tuple(found)
 
 
-def _strategy(problem, lanes, registers, itemsize):
+def _strategy(problem, lanes, registers, itemsize, kept):
     """The cheapest kernel by estimate: (generator, blocks, order of weights, tasks, whether sums
-    go through a temporary)."""
-    cycles, blocks = choose(problem, lanes, registers, itemsize)
+    go through a temporary). kept: packed weights are kept from run to run."""
+    cycles, blocks = choose(problem, lanes, registers, itemsize, kept)
     images = choose_images(problem, lanes, registers, itemsize)
-    if images is not None and images[0] < cycles:
+    outputs = choose_outputs(problem, lanes, registers, itemsize)
+    if images is not None and images[0] < min(cycles, outputs[0] if outputs else cycles):
         blocks = images[1]
         tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
         return ("conv_images.correlate_images", blocks, WeightOrder(*blocks[:3], False, False),
                 tasks, 0)
+    if outputs is not None and outputs[0] < cycles:
+        blocks = outputs[1]
+        order = WeightOrder(problem.channels, blocks.outs, blocks.wide, True, True)
+        return "conv_outputs.correlate_outputs", blocks, order, tasks_of(problem, blocks), 0
     layout = Layout(problem, blocks, lanes)
     if blocks.source == "own" and layout.elements * itemsize > STACK:     # very long rows
         blocks = blocks._replace(source="shared")
@@ -171,19 +178,18 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
         return None
     for problem, positions, w_start in (_backward if transposed else _forward)(g, x, w,
                                                                                low.result):
-        kernel, blocks, order, tasks, partial = _strategy(problem, lanes, this.registers, itemsize)
+        kernel, blocks, order, tasks, partial = _strategy(
+            problem, lanes, this.registers, itemsize, w.slot in low.steady)
         elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
-        packed = low.temporary(elements * itemsize)
         source = x
-        weights = ("slot", packed)
-        if blocks[-1] == "direct":       # see Blocks.weights
-            weights = moved(w, w_start)
-        elif elements:
+        weights = moved(w, w_start)
+        if blocks[-1] != "direct" and elements:       # see Blocks.weights
             pieces = weight_pieces(problem, order)
             per_task = max(1, pieces * PACKED_AT_ONCE // elements)
             same = problem._replace(x_strides=(), batch=0, source=())
-            low.step("conv_pack.pack_weights", (same, order, per_task),
-                     [moved(w, w_start), ("slot", packed)], tasks=-(-pieces // per_task))
+            # Kernels may read a vector beyond the last weight.
+            weights = low.keep("conv_pack.pack_weights", (same, order, per_task), weights,
+                               (elements + lanes) * itemsize, -(-pieces // per_task))
         outputs, operands = [], []
         for out in low.outputs:
             strides = g.strides(out.meta, size)
@@ -200,6 +206,12 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
             count = layout.regions * layout.channel_blocks
             source = ("slot", low.temporary(count * layout.elements * itemsize))
             low.step("conv_correlate.shared_planes", (problem, blocks), [x, source], tasks=count)
+        if kernel == "conv_outputs.correlate_outputs" and blocks.padded:
+            planes, plane = problem.batch * problem.groups * problem.channels, padded(problem).plane
+            source = ("slot", low.temporary((planes * plane + lanes) * itemsize))
+            per_task = max(1, PADDED_AT_ONCE // plane)
+            low.step("conv_outputs.pad", (problem._replace(w_strides=(), outs=0), per_task),
+                     [x, source], tasks=-(-planes // per_task))
         work = problem.work + 8 * problem.batch * problem.groups * problem.outs * prod(problem.size)
         per_task = min(tasks, max(1, TASK_WORK * tasks // work))
         low.step(kernel, (problem, blocks, per_task, bias is not None, body, extras,

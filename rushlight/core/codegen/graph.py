@@ -61,6 +61,7 @@ class Graph:
         self.buffers: list[Buffer] = []
         self.outputs: list[Array] = []        # in the order of the part's live values
         self.leaves: list[Meta] = []
+        self.steady: frozenset = frozenset()  # leaves that were the same value in earlier runs
         self.numbers: list[type] = []
         self.count = 0                        # records of the trace, views and items included
         self.arrays: dict[int, Array] = {}    # trace index -> where its value is

@@ -55,6 +55,19 @@ class Step(NamedTuple):
     tasks: int
 
 
+class Kept(NamedTuple):
+    """A kernel that is run once for the elements of a leaf: it writes another order of them.
+
+    slot: where its `nbytes` of result are read. leaf, offset: its source, argument 0.
+    """
+
+    slot: int
+    nbytes: int
+    leaf: int
+    offset: int
+    step: Step
+
+
 class Absorbed(NamedTuple):
     """An op that another one's lowering computes itself: inputs as those of a `Lowering`."""
 
@@ -92,12 +105,32 @@ class Lowering:
         self.steps: list[Step] = []
         self.temporaries: dict[int, int] = {}     # slot -> bytes
         self.new_slot = new_slot
+        self.steady: dict[int, int] = {}          # slot -> leaf, see `keep`
+        self.kept: list[Kept] = []
 
     def temporary(self, nbytes: int) -> int:
         """The slot of a workspace that lives as long as these steps (64-byte aligned)."""
         slot = self.new_slot()
         self.temporaries[slot] = max(int(nbytes), 64)
         return slot
+
+    def keep(self, generator: str, parameters: tuple, source: Operand, nbytes: int,
+             tasks: int) -> tuple[str, int]:
+        """The argument for what a kernel makes of `source` (arguments: source, result).
+
+        Where `source` is a leaf that stays the same from run to run, as weights do in inference,
+        the kernel runs once for it and its result is kept; else it is a step like others.
+        """
+        leaf = self.steady.get(source.slot)
+        if leaf is None:
+            made = ("slot", self.temporary(nbytes))
+            self.step(generator, parameters, [source, made], tasks)
+            return made
+        offset = source.meta.offset * source.meta.dtype.itemsize
+        slot = self.new_slot()
+        step = Step(generator, parameters, (), int(tasks))
+        self.kept.append(Kept(slot, max(int(nbytes), 64), leaf, offset, step))
+        return "slot", slot
 
     def output_or_spare(self, output: Operand | None, like: Meta):
         """An output's argument; memory to throw away for one that nobody needs."""

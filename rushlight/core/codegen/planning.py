@@ -49,6 +49,7 @@ class Blueprint:
         self.claims: list = []                  # (leaf, output): the output starts as that leaf
         self.output_metas: list = []            # of the memory that outlives the run
         self.arena_bytes = 0
+        self.kept: list = []                    # of lowering.Kept
         self.temporary_offsets: dict[int, int] = {}
         self.intervals: dict[int, tuple] = {}   # buffer -> (first stage, last stage)
 
@@ -73,6 +74,8 @@ class _Maker:
         self.count = TEMPORARY
         self.shared: dict[int, int] = {}             # output buffer -> the input it may replace
         self.reusable: dict[int, list] = {}     # output buffer -> inputs read in its order
+        self.steady = {k: b.leaf for k, b in enumerate(self.graph.buffers)
+                       if b.leaf is not None and b.leaf in self.graph.steady}
 
     def operand(self, item) -> Any:
         if isinstance(item, Array):
@@ -133,6 +136,7 @@ class _Maker:
     def stage(self, low: Lowering, records, wanted) -> None:
         for slot, nbytes in low.temporaries.items():
             self.temporaries[slot] = (nbytes, len(self.made.stages))
+        self.made.kept += low.kept
         self.made.stages.append(Stage(records, low.steps, wanted))
 
     def group(self, records: list[Record]) -> None:
@@ -174,6 +178,7 @@ class _Maker:
             return True        # nobody needs it
         low = Lowering(anchor.op, tuple(self.operand(i) for i in anchor.inputs), tuple(outputs),
                        anchor.params, self.new_slot, **options)
+        low.steady = self.steady
         if unit.prologue:
             source = anchor.inputs[0]
             assert isinstance(source, Array)

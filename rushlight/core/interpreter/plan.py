@@ -40,8 +40,12 @@ class Plan:
         return [(part[index].op.name, (index, *[slot for slot, _ in items]))
                 for index, *_, items in self.steps]
 
-    def run(self, leaves, scalars, seconds=None) -> list:
-        """The arrays of the live outputs, in order; `seconds`: a list for the time of each step."""
+    def run(self, leaves, scalars, seconds=None, values=()) -> list:
+        """The arrays of the live outputs, in order.
+
+        leaves: the leaves' arrays. seconds: a list for the time of each step. values: the leaves
+        themselves, which native plans read.
+        """
         env = [None] * self.count + leaves + scalars
         # Ownership moves into env, so that getrefcount tells whether a buffer may be reused.
         leaves.clear()

@@ -15,6 +15,7 @@ import threading
 from collections import deque
 from time import perf_counter
 from typing import Any
+from weakref import ref
 
 from ..base.forks import whole
 from ..base.knobs import knob, number
@@ -25,6 +26,7 @@ if MODE not in ("0", "1", "sync"):
 DEBUG = number("RUSHLIGHT_DEBUG")
 WAITING = 64                # plans that may wait; others ask again when they are next run
 TURN = 0.0002               # seconds between switches of Python threads while compiling
+WORTH_KEEPING = 1 << 14     # bytes of a leaf whose packed form may be kept
 IDLE = 20.0                 # seconds without work after which the compiler's process ends
 
 statistics = {"compiled": 0, "refused": 0, "seconds": 0.0}
@@ -34,13 +36,29 @@ _unfinished = [0]           # requests accepted and not yet done
 class Slot:
     """A plan's native form: `plan` once it is there; `state` new, waiting, ready or refused."""
 
-    __slots__ = ("plan", "state", "why", "interpreter")
+    __slots__ = ("plan", "state", "why", "interpreter", "seen")
 
     def __init__(self, interpreter):
         self.interpreter = interpreter
         self.plan: Any = None
         self.state = "new"
         self.why: str | None = None
+        self.seen: Any = None      # weak references to the large leaves of an earlier run
+
+    def look(self, values) -> None:
+        """Remember the leaves of this run."""
+        self.seen = []
+        for value in values:
+            large = value is not None and value.meta.nbytes >= WORTH_KEEPING
+            self.seen.append(ref(value) if large else None)
+            if large and not hasattr(value, "forms"):
+                value.forms = {}               # gone when the elements change
+
+    def steady(self, values) -> frozenset:
+        """Which leaves are the very values of an earlier run, as weights are in inference."""
+        seen, self.seen = self.seen or (), ()
+        return frozenset([k for k, (before, now) in enumerate(zip(seen, values))
+                          if before is not None and before() is now and hasattr(now, "forms")])
 
 
 _queue: deque = deque()
@@ -110,8 +128,11 @@ def _complain(text: str) -> None:
         print(f"rushlight: {text}", file=sys.stderr)
 
 
-def request(slot: Slot, part, live, leaves) -> None:
-    """Ask for the native form of a plan; `part` is its trace, numbered and not yet run."""
+def request(slot: Slot, part, live, leaves, values) -> None:
+    """Ask for the native form of a plan; `part` is its trace, numbered and not yet run.
+
+    values: what the leaves are in this run (None: no value), where `leaves` are stand-ins.
+    """
     if len(_queue) >= WAITING or _off[0]:
         return
     from ..codegen.graph import Unsuitable, describe
@@ -122,6 +143,7 @@ def request(slot: Slot, part, live, leaves) -> None:
         statistics["refused"] += 1
         _complain(f"a plan of {len(part)} records stays with the interpreter: {error}")
         return
+    graph.steady = slot.steady(values)
     if MODE == "sync":
         compile_now(slot, graph)
         return

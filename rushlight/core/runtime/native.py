@@ -1,12 +1,18 @@
 """A compiled plan: its kernels' addresses, its table of memory, and how it runs.
 
-The contract is the interpreter plan's: ``run(leaves, scalars, seconds)`` gives the arrays of the
-live outputs. Runs happen under the runtime's lock, so all plans share one arena.
+The contract is the interpreter plan's: ``run(leaves, scalars, seconds, values)`` gives the arrays
+of the live outputs. Runs happen under the runtime's lock, so all plans share one arena.
 
 Note [table]: arguments of kernels come from a table of 64-bit words: the addresses of the leaves,
 of the outputs and of what host steps made, the run's numbers, the arena's address, and a zero (to
 which constants are added). A run fills it, and one native call does the rest up to the next host
 step.
+
+Note [packed once]: kernels read weights in an order of their own, and writing a large network's
+weights in that order takes as long as reading them several times. Where a leaf was the same value
+in two runs before the plan was compiled, the packed form is kept in the value's `forms`, of which
+there are at most `FORMS`: it is shared by all plans that need it, goes when the value does, and is
+made again when the weights are other values.
 """
 
 from __future__ import annotations
@@ -21,11 +27,15 @@ import numpy as np
 
 from ..codegen.graph import Array, Record, Runtime
 from ..codegen.library import kernel
+from ..codegen.lowering import Kept
 from ..codegen.planning import NUMBER, TEMPORARY, Blueprint, Stage
 from ..codegen.pool import pool
 from ..interpreter.lower import lower
 from ..interpreter.plan import EXCLUSIVE, StepFailed
 from ..ops.core_views import as_strided_array
+
+FORMS = 2
+_requests: dict = {}          # (kernel request, offset) -> its number in `Value.forms`
 
 
 class Arena:
@@ -103,7 +113,8 @@ class NativePlan:
         self.number_slot = leaves + outputs + len(hosts)
         self.arena_slot = self.number_slot + len(graph.numbers)
         self.zero_slot = self.arena_slot + 1
-        self.table = np.zeros(self.zero_slot + 1, np.int64)
+        self.kept_slot = {k.slot: self.zero_slot + 1 + i for i, k in enumerate(blueprint.kept)}
+        self.table = np.zeros(self.zero_slot + 1 + len(blueprint.kept), np.int64)
         self.numbers = "=" + "".join("d" if k is float else "q" for k in graph.numbers)
         claims = {output: leaf for leaf, output in blueprint.claims}
         self.created: list = []
@@ -136,6 +147,8 @@ class NativePlan:
             return self.zero_slot, add
         if slot >= NUMBER:
             return self.number_slot + slot - NUMBER, add
+        if slot in self.kept_slot:
+            return self.kept_slot[slot], add
         if slot >= TEMPORARY:
             return self.arena_slot, self.blueprint.temporary_offsets[slot] + add
         found, offset = self._place(slot)
@@ -171,8 +184,43 @@ class NativePlan:
                 longest = max(longest, len(step.arguments))
                 steps += 1
         close()
-        self.scratch = np.zeros(longest, np.int64)
+        self.kept = [self._packing(kept) for kept in self.blueprint.kept]
+        self.scratch = np.zeros(max(longest, 2), np.int64)
         self.pointers = (self.table.ctypes.data, self.scratch.ctypes.data)
+
+    def _packing(self, kept: Kept):
+        """(leaf, number of the form, bytes, table slot, program) of what is packed once."""
+        step, slot = kept.step, self.kept_slot[kept.slot]
+        code = kernel(step.generator, step.parameters)
+        self.codes.append(code)
+        number = _requests.setdefault((step.generator, step.parameters, kept.offset),
+                                      len(_requests))
+        words = np.array([code.address, step.tasks, 2, kept.leaf, kept.offset, slot, 0], np.int64)
+        return kept.leaf, number, kept.nbytes, slot, words
+
+    def _pack(self, pooled, values) -> list:
+        """Have what is packed once at hand: the arrays, to be held during the run."""
+        held = []
+        for leaf, number, nbytes, slot, words in self.kept:
+            value = values[leaf] if values else None
+            forms = getattr(value, "forms", None)
+            found = forms.get(number) if forms else None
+            if found is None:
+                block = np.empty(nbytes + 64, np.uint8)
+                address = block.__array_interface__["data"][0]
+                found = block, address + -address % 64
+                self.table[slot] = found[1]
+                pooled.run(words.ctypes.data, 0, 1, *self.pointers, 0)
+                if value is not None:
+                    if forms is None:
+                        forms = value.forms = {}
+                    while len(forms) >= FORMS:
+                        del forms[next(iter(forms))]
+                    forms[number] = found
+            else:
+                self.table[slot] = found[1]
+            held.append(found)
+        return held
 
     def _name(self, stage: Stage) -> str:
         names = "+".join(r.op.name for r in stage.records)
@@ -205,7 +253,7 @@ class NativePlan:
                 for name, stage in zip(self.names, self.blueprint.stages)]
 
     # running
-    def run(self, leaves, scalars, seconds=None) -> list:
+    def run(self, leaves, scalars, seconds=None, values=()) -> list:
         """The arrays of the live outputs. Takes the leaves' arrays out of the list."""
         table, pooled = self.table, pool()
         if self.numbers != "=":
@@ -231,6 +279,7 @@ class NativePlan:
         ARENA.reserve(self.blueprint.arena_bytes)
         table[self.arena_slot] = ARENA.address
         self._addresses(pooled, arrays)
+        held = self._pack(pooled, values) if self.kept else None  # noqa: F841
         hosts: dict = {}
         for segment in self.segments:
             program, address, steps, starts = segment

@@ -79,17 +79,19 @@ class Program:
                 known.plans[self.live] = self.plan
                 runtime.statistics["plans"] += 1
 
-    def run(self, arrays, scalars, restore) -> list:
+    def run(self, arrays, scalars, restore, values) -> list:
         """The arrays of the live outputs (see `positions`), from the leaves' arrays.
 
         Arrays that nobody else holds may be overwritten; the list `arrays` is emptied. `restore`
-        is called with the leaves' arrays if a step fails.
+        is called with the leaves' arrays if a step fails. values: the leaves' (None where an array
+        is no value's).
         """
         with runtime._lock:
             plan = self.plan
             runner = plan
             if runtime.COMPILES:
-                runner = runtime._native(plan, self.part, self.live, self.stand_ins, False) or plan
+                runner = runtime._native(plan, self.part, self.live, self.stand_ins,
+                                         values) or plan
             statistics = runtime.statistics
             statistics["hits"] += 1
             statistics["runs"] += 1
@@ -100,7 +102,7 @@ class Program:
                                 "a compiled call")
                 seconds = []
             try:
-                outputs = runner.run(arrays, [*scalars, None], seconds)
+                outputs = runner.run(arrays, [*scalars, None], seconds, values)
             except StepFailed as failure:
                 count = len(self.part)
                 restore([failure.env[count + i] for i in range(len(self.stand_ins))])

@@ -175,12 +175,12 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
     statistics["records"] += len(part)
     runner: Any = plan
     if COMPILES and not keep:
-        runner = _native(plan, part, live, leaves, is_new) or plan
+        runner = _native(plan, part, live, leaves, leaves) or plan
     watched = begin((live, key), runner, part, live, not is_new, why) if OBSERVERS else None
     seconds = None if watched is None else []
     arrays = [v.array for v in leaves] if keep else _move_leaves(leaves, known.uses)
     try:
-        outputs = runner.run(arrays, [*scalars, None], seconds)
+        outputs = runner.run(arrays, [*scalars, None], seconds, leaves)
     except StepFailed as failure:
         _keep_what_was_computed(part, leaves, failure)
         error = failure.error
@@ -203,13 +203,16 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
             value.inputs = ()
 
 
-def _native(plan, part, live, leaves, is_new):
+def _native(plan, part, live, leaves, values):
     """The compiled form of a plan where it is ready; asks for it when the plan is seen again."""
     slot = plan.native
     if slot is None:
         slot = plan.native = compiler.Slot(plan)
-    if slot.state == "new" and (not is_new or compiler.MODE == "sync"):
-        compiler.request(slot, part, live, leaves)
+    if slot.state == "new":
+        if slot.seen is None and compiler.MODE != "sync":
+            slot.look(values)
+            return None
+        compiler.request(slot, part, live, leaves, values)
     return slot.plan
 
 

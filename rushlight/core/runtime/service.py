@@ -104,8 +104,8 @@ def serve() -> None:
         try:
             made = blueprint(pickle.loads(text))
             binaries = {}
-            for stage in made.stages:
-                for step in stage.steps or ():
+            for steps in [*(stage.steps for stage in made.stages), [k.step for k in made.kept]]:
+                for step in steps or ():
                     request = (step.generator, step.parameters)
                     if request not in packed:
                         packed[request] = pickle.dumps(step.parameters, pickle.HIGHEST_PROTOCOL)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..base.errors import user_line
 from ..runtime.realize import realize
-from ..trace.value import Value, leaf
+from ..trace.value import Value, changed, leaf
 from .dispatch import alias, new, wrap
 
 # What a replay returns when the tensors are not as they were: another capture has to be made.
@@ -145,7 +145,8 @@ class Replay:
             for position, source in self.moved:
                 if everything[source].array is None:
                     everything[source].array = old[position]
-        return self.program.run(arrays, self.scalars, restore)
+        values = [None if source is None else everything[source] for source, _ in self.leaves]
+        return self.program.run(arrays, self.scalars, restore, values)
 
     def _bind(self, outputs, tensors, storages, everything, own):
         def array_at(place):
@@ -155,8 +156,8 @@ class Replay:
             storage = storages[i]
             value = everything[i]
             if place >= 0 and i in own and value.meta is m:
-                value.array = outputs[place]       # nobody else holds this value
-                value.params = None
+                changed(value)                     # nobody else holds it
+                value.array = outputs[place]
             else:
                 storage.value = leaf(array_at(place), m) if place >= 0 else everything[~place]
             storage.version += bump

@@ -18,14 +18,18 @@ class Value:
     """One array of a trace. `inputs` holds Values, Python numbers (runtime scalars) and None.
 
     A computed value has no `params`, but for one of equal elements: ``(FILLED, element)``.
+    forms: set by the runtime, other orders of the elements that native kernels read (see Note
+    [packed once] in runtime/native.py); who changes the array of a value deletes it.
     """
 
-    __slots__ = ("op", "inputs", "params", "meta", "array", "mark", "line", "__weakref__")
+    __slots__ = ("op", "inputs", "params", "meta", "array", "mark", "line", "forms",
+                 "__weakref__")
     op: Any
     params: Any
     array: Any
     mark: Any
     line: Any
+    forms: Any
 
     def __init__(self, op, inputs, params, meta: Meta):
         self.op = op
@@ -102,6 +106,13 @@ def leaf(array, meta: Meta) -> Value:
     if capture is not None:
         capture.constants.append(value)
     return value
+
+
+def changed(value: Value) -> None:
+    """To be called by who gives a value that nobody else holds other elements."""
+    value.params = None        # see FILLED
+    if hasattr(value, "forms"):
+        del value.forms
 
 
 def append(value: Value) -> Value:
