@@ -213,9 +213,9 @@ def other_target(request, monkeypatch):
         pytest.skip("this CPU has no such vectors")
     monkeypatch.setattr(library, "target", lambda: lesser)
     monkeypatch.setattr(library, "_loaded", OrderedDict())
-    library._fingerprint.cache_clear()
+    library.fingerprint.cache_clear()
     yield lesser
-    library._fingerprint.cache_clear()
+    library.fingerprint.cache_clear()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])

@@ -14,7 +14,7 @@ from math import prod
 from typing import NamedTuple
 
 from .body import memory_type
-from .conv_geometry import FAR, MANY_TASKS, PAGE, TASK_WORK, Correlation, ceil, split, tile_cycles
+from .conv_geometry import FAR, PAGE, TASK_WORK, Correlation, ceil, split, tile_cycles
 from .conv_pack import compute_type, copy_rows, first_lanes, transpose
 from .conv_store import Results
 from .llvm_types import vector
@@ -103,8 +103,8 @@ def choose_outputs(problem: Correlation, lanes: int, registers: int, itemsize: i
                 if problem.x_strides[1] * itemsize >= PAGE and not pad:
                     total += (full + short) * rows * (many + few) * problem.channels * FAR / 3
                 total *= tasks
-                if not small and tasks < MANY_TASKS:
-                    total *= ceil(tasks, 8) * 8 / tasks
+                if not small:        # cores wait for the last task
+                    total *= 1 + 1 / tasks
                 if best is None or total < best[0]:
                     best = total, OutputBlocks(rows, outs, vectors * lanes, pixels, pad)
     if best is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import gcd, prod
+from typing import Any, NamedTuple
 
 from ..base.shapes import meta
 from . import conv_weight_images
@@ -15,6 +16,7 @@ from .conv_pack import WeightOrder, weight_pieces
 from .conv_weight import STACK, WeightLayout, WeightProblem, choose_cut
 from .library import target
 from .lowering import Operand, lowers
+from .tuning import chosen
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 PACKED_AT_ONCE = 16384      # weights that a task packs
@@ -131,28 +133,43 @@ def _extra_strides(low):
     return tuple(found)
 
 
-def _strategy(problem, lanes, registers, itemsize, kept):
-    """The cheapest kernel by estimate: (generator, blocks, order of weights, tasks, whether sums
-    go through a temporary). kept: packed weights are kept from run to run."""
+class Way(NamedTuple):
+    """A kernel that could serve a correlation, and how it cuts it."""
+
+    kernel: str
+    blocks: Any
+    order: WeightOrder    # of the packed weights
+    tasks: int
+    partial: bool         # sums go through a temporary
+
+
+def _ways(problem, lanes, registers, itemsize, kept) -> list[Way]:
+    """The kernels for a correlation, the cheapest by estimate first.
+
+    kept: packed weights are kept from run to run.
+    """
+    found = []
     cycles, blocks = choose(problem, lanes, registers, itemsize, kept)
-    images = choose_images(problem, lanes, registers, itemsize)
-    outputs = choose_outputs(problem, lanes, registers, itemsize)
-    if images is not None and images[0] < min(cycles, outputs[0] if outputs else cycles):
-        blocks = images[1]
-        tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
-        return ("conv_images.correlate_images", blocks, WeightOrder(*blocks[:3], False, False),
-                tasks, 0)
-    if outputs is not None and outputs[0] < cycles:
-        blocks = outputs[1]
-        order = WeightOrder(problem.channels, blocks.outs, blocks.wide, True, True)
-        return "conv_outputs.correlate_outputs", blocks, order, tasks_of(problem, blocks), 0
     layout = Layout(problem, blocks, lanes)
     if blocks.source == "own" and layout.elements * itemsize > STACK:     # very long rows
         blocks = blocks._replace(source="shared")
     order = WeightOrder(blocks.channels, blocks.outs, blocks.tile, layout.unfold,
                         not layout.by_rows)
-    return ("conv_correlate.correlate", blocks, order, layout.tasks,
-            int(layout.channel_blocks > 1))
+    found.append((cycles, Way("conv_correlate.correlate", blocks, order, layout.tasks,
+                              layout.channel_blocks > 1)))
+    images = choose_images(problem, lanes, registers, itemsize)
+    if images is not None:
+        cycles, blocks = images
+        tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
+        order = WeightOrder(*blocks[:3], False, False)
+        found.append((cycles, Way("conv_images.correlate_images", blocks, order, tasks, False)))
+    outputs = choose_outputs(problem, lanes, registers, itemsize)
+    if outputs is not None:
+        cycles, blocks = outputs
+        order = WeightOrder(problem.channels, blocks.outs, blocks.wide, True, True)
+        found.append((cycles, Way("conv_outputs.correlate_outputs", blocks, order,
+                                  tasks_of(problem, blocks), False)))
+    return [way for _, way in sorted(found, key=lambda pair: pair[0])]
 
 
 def _lower(low, x, w, bias, g: Geometry, transposed: bool):
@@ -178,18 +195,6 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
         return None
     for problem, positions, w_start in (_backward if transposed else _forward)(g, x, w,
                                                                                low.result):
-        kernel, blocks, order, tasks, partial = _strategy(
-            problem, lanes, this.registers, itemsize, w.slot in low.steady)
-        elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
-        source = x
-        weights = moved(w, w_start)
-        if blocks[-1] != "direct" and elements:       # see Blocks.weights
-            pieces = weight_pieces(problem, order)
-            per_task = max(1, pieces * PACKED_AT_ONCE // elements)
-            same = problem._replace(x_strides=(), batch=0, source=())
-            # Kernels may read a vector beyond the last weight.
-            weights = low.keep("conv_pack.pack_weights", (same, order, per_task), weights,
-                               (elements + lanes) * itemsize, -(-pieces // per_task))
         outputs, operands = [], []
         for out in low.outputs:
             strides = g.strides(out.meta, size)
@@ -198,27 +203,47 @@ def _lower(low, x, w, bias, g: Geometry, transposed: bool):
                 strides = strides[:2] + tuple(s * k for s, k in zip(strides[2:], g.stride))
                 strides = _as_dense(strides, problem.size)
             outputs.append((out.meta.dtype.name, strides))
-        if partial:
-            results = problem.batch * problem.groups * problem.outs * prod(problem.size)
-            partial = ("slot", low.temporary(results * itemsize))
-        if kernel == "conv_correlate.correlate" and blocks.source == "shared":
-            layout = Layout(problem, blocks, lanes)
-            count = layout.regions * layout.channel_blocks
-            source = ("slot", low.temporary(count * layout.elements * itemsize))
-            low.step("conv_correlate.shared_planes", (problem, blocks), [x, source], tasks=count)
-        if kernel == "conv_outputs.correlate_outputs" and blocks.padded:
-            planes, plane = problem.batch * problem.groups * problem.channels, padded(problem).plane
-            source = ("slot", low.temporary((planes * plane + lanes) * itemsize))
-            per_task = max(1, PADDED_AT_ONCE // plane)
-            low.step("conv_outputs.pad", (problem._replace(w_strides=(), outs=0), per_task),
-                     [x, source], tasks=-(-planes // per_task))
-        work = problem.work + 8 * problem.batch * problem.groups * problem.outs * prod(problem.size)
-        per_task = min(tasks, max(1, TASK_WORK * tasks // work))
-        low.step(kernel, (problem, blocks, per_task, bias is not None, body, extras,
-                          tuple(outputs)),
-                 [source, weights, bias if bias is not None else 0, partial, *operands,
-                  *low.extras], tasks=-(-tasks // per_task))
+        results = (bias is not None, body, extras, tuple(outputs))
+        kept = w.slot in low.steady
+        ways = _ways(problem, lanes, this.registers, itemsize, kept)
+
+        def emit(low, way, problem=problem, w_start=w_start, results=results, operands=operands):
+            _emit(low, way, problem, x, moved(w, w_start), bias, results, operands, lanes,
+                  itemsize)
+        emit(low, chosen(low, (problem, results, kept), ways, emit))
     return None
+
+
+def _emit(low, way, problem, x, weights, bias, results, operands, lanes, itemsize):
+    """The steps of one way to compute a correlation."""
+    kernel, blocks, order, tasks, _ = way
+    elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
+    source, partial = x, 0
+    if blocks[-1] != "direct" and elements:       # see Blocks.weights
+        pieces = weight_pieces(problem, order)
+        per_task = max(1, pieces * PACKED_AT_ONCE // elements)
+        same = problem._replace(x_strides=(), batch=0, source=())
+        # Kernels may read a vector beyond the last weight.
+        weights = low.keep("conv_pack.pack_weights", (same, order, per_task), weights,
+                           (elements + lanes) * itemsize, -(-pieces // per_task))
+    size = problem.batch * problem.groups * problem.outs * prod(problem.size)
+    if way.partial:
+        partial = ("slot", low.temporary(size * itemsize))
+    if kernel == "conv_correlate.correlate" and blocks.source == "shared":
+        layout = Layout(problem, blocks, lanes)
+        count = layout.regions * layout.channel_blocks
+        source = ("slot", low.temporary(count * layout.elements * itemsize))
+        low.step("conv_correlate.shared_planes", (problem, blocks), [x, source], tasks=count)
+    if kernel == "conv_outputs.correlate_outputs" and blocks.padded:
+        planes, plane = problem.batch * problem.groups * problem.channels, padded(problem).plane
+        source = ("slot", low.temporary((planes * plane + lanes) * itemsize))
+        per_task = max(1, PADDED_AT_ONCE // plane)
+        low.step("conv_outputs.pad", (problem._replace(w_strides=(), outs=0), per_task),
+                 [x, source], tasks=-(-planes // per_task))
+    per_task = min(tasks, max(1, TASK_WORK * tasks // (problem.work + 8 * size)))
+    low.step(kernel, (problem, blocks, per_task, *results),
+             [source, weights, bias if bias is not None else 0, partial, *operands,
+              *low.extras], tasks=-(-tasks // per_task))
 
 
 def _depthwise(low, x, w, bias, g, transposed, body, extras, lanes):

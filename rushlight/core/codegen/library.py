@@ -173,7 +173,7 @@ _numbers = _counter()
 
 
 @functools.cache
-def _fingerprint() -> str:
+def fingerprint() -> str:
     """A hash of the generators' source and of what compiles them."""
     import llvmlite
     from llvmlite import binding
@@ -224,7 +224,7 @@ def _keep(request, made: Code) -> None:
 
 def binary(request: str, text) -> bytes:
     """Machine code for a request, from disk or compiled from what ``text()`` gives."""
-    digest = hashlib.sha256(f"{_fingerprint()} {request}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{fingerprint()} {request}".encode()).hexdigest()
     path = cache_folder() / "kernels" / digest[:2] / digest[2:]
     found = read_checked(path)
     if found is not None:
