@@ -8,14 +8,15 @@ written along consecutive memory. The cost model (`strategy`), first line that h
 | m * n is small, k is long (`pieces_of`) | pieces of k as a batch, then `gemm_combine` | tasks |
 | m or n <= 8, k consecutive in A and in B | `gemm_direct.dots` | vectors along k, no transposes |
 | m <= 8, B large, its columns consecutive | `gemm_stream` | B once, in long runs, memory speed |
-| B's columns consecutive; m <= 32, few products or well laid | `gemm_direct.direct` | no copies |
+| B's columns consecutive; m <= 32, few products, or m <= 128 well laid | `gemm_direct.direct` | |
 | the rest | `gemm_packed`; bfloat16: `gemm_tiles` (AMX), `gemm_pairs` (AVX512-BF16) | panels |
 
 "Well laid" (`gemm_pack.rows_in_place`, `columns_in_place`) means that the lines a register tile
 walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
 B for each block of rows and, where A is not well laid, one over A for each stripe of columns, so
-blocks are as wide as the second level cache allows and only as many as make four tasks. Everything
-is decided by shapes and strides, never by the number of threads.
+blocks are as wide as the second level cache allows and only as many as make four to eight tasks.
+Where A is well laid, stripes may be narrow. Everything is decided by shapes and strides, never by
+the number of threads.
 
 float16, and bfloat16 without instructions of its own, are converted as they are read; sums are
 float32 (float64 for float64), one after another over k (or over a piece of it). The bfloat16
@@ -82,7 +83,7 @@ def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
                  problem.batch * -(-problem.n // stripe_of(problem)))
     elif (problem.b[2] == 1 or problem.n == 1) and (
             problem.m <= 32 or work < 1_000_000
-            or (columns_in_place(problem) and rows_in_place(problem))):
+            or (problem.m <= 128 and columns_in_place(problem) and rows_in_place(problem))):
         rows, _, vectors = direct_tile(library.target(), problem)
         lanes = library.target().lanes(problem.itemsize)
         parts = min(parts, 16)
@@ -173,11 +174,14 @@ def depth_of(problem: Problem, engine: str) -> int:
 def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
     """(row blocks, column blocks) of C: stripes of B are packed once for each row block."""
     if engine == "packed":
-        width = 256
+        columns = -(-problem.n // 256)
+        if rows_in_place(problem):      # a stripe more costs nothing
+            columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // 32)))
+        rows = min(-(-8 // (columns * problem.batch)), problem.m // 256)
     else:                           # matrix instructions are fast: packing A again costs more
-        width = min(512, (1 << 19) // depth // 32 * 32)
-    columns = -(-problem.n // width)
-    return min(-(-problem.m // 64), rows_for(columns * problem.batch)), columns
+        columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
+        rows = 1
+    return min(-(-problem.m // 64), max(rows, rows_for(columns * problem.batch))), columns
 
 
 def rows_for(tasks: int) -> int:

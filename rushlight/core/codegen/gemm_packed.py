@@ -16,6 +16,7 @@ from .gemm_direct import source_of, task_of
 from .gemm_pack import pack_columns, pack_rows, panel_strides, rows_in_place
 from .gemm_problem import Problem
 from .gemm_tile import (
+    LINE,
     Finish,
     Source,
     Tile,
@@ -27,13 +28,17 @@ from .gemm_tile import (
 
 
 class Place(NamedTuple):
-    """A register tile of C: its matrix, its first element, its number by row and by column."""
+    """A register tile of C: its matrix, its first element, its number by row and by column.
+
+    k: where the block of k begins.
+    """
 
     batch: Any
     i: Any
     j: Any
     row: Any
     column: Any
+    k: Any
 
 
 class Blocks:
@@ -63,7 +68,7 @@ class Packed:
     """Writes the kernel. Subclasses choose other panels and other instructions."""
 
     in_place = True         # sums of a plain problem are kept in C
-    group = 4               # row tiles packed together: long runs, and a panel of B is reused
+    group = 2               # row tiles packed together: longer runs, and a panel of B is reused
 
     def __init__(self, b: Builder, target, problem: Problem, blocks: Blocks):
         self.b, self.target, self.problem, self.blocks = b, target, problem, blocks
@@ -147,7 +152,7 @@ class Packed:
                 def tile(column, present, rows=rows, i=i, group=group, tiles=tiles):
                     with b.loop(0, tiles, unroll=False) as t:
                         place = Place(batch, i + t * rows, column * blocks.width, group + t,
-                                      column)
+                                      column, begin)
                         panel_a = self.rows_of_a(place, begin, t)
                         self.tile(rows, present, place, panel_a, panel_of(column), count, first,
                                   last)
@@ -176,10 +181,41 @@ class Packed:
         pack_rows(self.b, source, self.panel_a, self.panel_strides, self.panel_a_size, rows, tiles,
                   count, self.blocks.lanes, self.compute)
 
-    def add_products(self, tile: Tile, panel_a, panel, count) -> None:
+    def rows_ahead(self, rows, place: Place) -> tuple:
+        """(rows of A of a later group of tiles, how many of them this tile shall ask for).
+
+        Each tile of a stripe asks for some of the rows of the tile one group further.
+        """
+        blocks = self.blocks
+        stripe = -(-blocks.column_tiles // blocks.column_blocks)
+        each = -(-rows // stripe)
+        i = place.i + self.group * rows + place.column % stripe * each
+        source = self.source("a", place.batch, i, place.k)
+        return source, each if source.second == 1 else 0
+
+    def ahead(self, rows, place: Place):
+        """``f(k)``: asks for lines of A and C that are needed later, once every `LINE` k."""
+        b = self.b
+        later, each = self.rows_ahead(rows, place)
+        number, strides = next((i, s) for i, s in enumerate(self.problem.outs) if s is not None)
+        at = b.as_value(place.batch, "i64") * strides[0] + place.i * strides[1] \
+            + place.j * strides[2]
+        kind = self.finish.kind(number)
+        out = Source(b.element(self.pointers[f"out{number}"], at, kind), kind, *strides[1:])
+
+        def ask(k):
+            for r in range(each):
+                b.prefetch(later.at(r, k), locality=2)
+            row = b.minimum(k // LINE, rows - 1)
+            for v in range(self.blocks.vectors):
+                b.prefetch(out.at(row, v * self.blocks.lanes), write=True)
+        return ask
+
+    def add_products(self, tile: Tile, place, panel_a, panel, count) -> None:
         """All products of the panels."""
         width = len(tile.masks) * self.blocks.lanes
-        tile.add_products(panel_a, Source(panel, self.compute, width, 1), count, packed=True)
+        tile.add_products(panel_a, Source(panel, self.compute, width, 1), count, packed=True,
+                          ahead=None if self.in_place_a else self.ahead(tile.rows, place))
 
     def kept(self, place: Place) -> tuple:
         """(address, row stride) of a tile's sums while they are not finished."""
@@ -200,10 +236,10 @@ class Packed:
         masks = [lanes_mask(b, lanes, present - v) for v in range(0, present, lanes)]
         tile = Tile(b, self.compute, lanes, rows, masks)
         kept, stride = self.kept(place)
+        self.add_products(tile, place, panel_a, panel, count)
         if first is not None:
             with b.unless(first):
-                tile.load(kept, stride)
-        self.add_products(tile, panel_a, panel, count)
+                tile.add(kept, stride)
         tile.store(kept, stride)
         if not self.stored:
             self.finish_rows(rows, masks, place, kept, stride, last)

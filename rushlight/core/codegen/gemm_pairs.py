@@ -134,6 +134,7 @@ class Pairs(Packed):
     """The packed kernel with bfloat16 dot products of vectors."""
 
     most_rows = 14
+    group = 4
 
     def panels(self) -> None:
         """Both panels hold words of pairs."""
@@ -170,7 +171,7 @@ class Pairs(Packed):
             self.writer.pack_rows(source._replace(pointer=source.at(t * rows, 0)), panel,
                                   self.row_stride, rows, count)
 
-    def add_products(self, tile: Tile, panel_a, panel, count) -> None:
+    def add_products(self, tile: Tile, place, panel_a, panel, count) -> None:
         """A word of A times vectors of words of B, for each pair of k."""
         b, wide = self.b, vector("bfloat", BLOCK)
         sums = vector("float", LANES)

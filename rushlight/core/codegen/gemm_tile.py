@@ -16,6 +16,7 @@ from .llvm_types import lanes_of, natural_alignment, vector
 from .words import Lane
 
 AHEAD = 8       # rows of a panel of B that are fetched ahead, from the second level cache
+LINE = 16       # k between two requests for memory that is needed later
 
 
 def register_tile(target, itemsize) -> tuple[int, int]:
@@ -78,38 +79,50 @@ class Tile:
         zero = b.constant(kind, 0)
         self.sums = [[b.variable(zero) for _ in self.masks] for _ in range(rows)]
 
-    def add_products(self, a: Source, other: Source, count, packed=False) -> None:
+    def add_products(self, a: Source, other: Source, count, packed=False, ahead=None) -> None:
         """Add ``sum_k a[i, k] * other[k, j]`` for k in range(count).
 
         `a` is read an element at a time, `other` a vector at a time: its second stride is 1.
-        With `packed` it is padded to whole vectors and aligned.
+        With `packed` it is padded to whole vectors and aligned. `ahead(k)` is written once for
+        each `LINE` k.
         """
         b = self.b
-        with b.loop(0, count, unroll=False) as k:
-            columns = []
-            for v, mask in enumerate(self.masks):
-                pointer = b.element(other.at(k, 0), v * self.lanes, other.kind)
-                if packed:
-                    b.prefetch(b.element(pointer, other.first * AHEAD, other.kind))
-                    columns.append(b.load(vector(self.compute, self.lanes), pointer,
-                                          self.lanes * natural_alignment(self.compute)))
-                else:
-                    columns.append(load_row(b, other, pointer, self.lanes, self.compute, mask))
-            first = a.at(0, k)
-            for r in range(self.rows):
-                one = load_one(b, a, b.element(first, r * a.first, a.kind), self.compute)
-                one = b.splat(one, self.lanes)
-                for v, column in enumerate(columns):
-                    total = self.sums[r][v]
-                    total.set(b.fma(one, column, total.get()))
+        if ahead is None:
+            with b.loop(0, count, unroll=False) as k:
+                self._add_product(a, other, k, packed)
+            return
+        with b.loop(0, count, LINE, unroll=False) as begin:
+            ahead(begin)
+            with b.loop(begin, b.minimum(begin + LINE, count), unroll=False) as k:
+                self._add_product(a, other, k, packed)
 
-    def load(self, pointer: Value, stride) -> None:
-        """Start from sums in memory (rows `stride` apart)."""
+    def _add_product(self, a: Source, other: Source, k, packed: bool) -> None:
+        b = self.b
+        columns = []
+        for v, mask in enumerate(self.masks):
+            pointer = b.element(other.at(k, 0), v * self.lanes, other.kind)
+            if packed:
+                b.prefetch(b.element(pointer, other.first * AHEAD, other.kind))
+                columns.append(b.load(vector(self.compute, self.lanes), pointer,
+                                      self.lanes * natural_alignment(self.compute)))
+            else:
+                columns.append(load_row(b, other, pointer, self.lanes, self.compute, mask))
+        first = a.at(0, k)
+        for r in range(self.rows):
+            one = load_one(b, a, b.element(first, r * a.first, a.kind), self.compute)
+            one = b.splat(one, self.lanes)
+            for v, column in enumerate(columns):
+                total = self.sums[r][v]
+                total.set(b.fma(one, column, total.get()))
+
+    def add(self, pointer: Value, stride) -> None:
+        """Add sums in memory (rows `stride` apart)."""
         for r, v, place in self._places(pointer, stride):
-            mask = self.masks[v]
+            mask, total = self.masks[v], self.sums[r][v]
             kind = vector(self.compute, self.lanes)
-            self.sums[r][v].set(self.b.load(kind, place) if mask is None
-                                else self.b.masked_load(kind, place, mask))
+            before = self.b.load(kind, place) if mask is None \
+                else self.b.masked_load(kind, place, mask)
+            total.set(before + total.get())
 
     def store(self, pointer: Value, stride) -> None:
         """Sums to memory."""
@@ -144,6 +157,10 @@ class Finish:
             for name, kind in zip(("beta", "alpha"), problem.scales):
                 lane = load_number(b, kind, pointers[name])
                 self.scales.append(b.cast(lane.value, problem.compute))
+
+    def kind(self, number: int) -> str:
+        """LLVM's type of an output's elements in memory."""
+        return MEMORY[self.body_dtypes[number]]
 
     def _address(self, name, strides, kind, batch, i, j) -> Value:
         b = self.b

@@ -4,7 +4,11 @@ Note [pool]: a job is (kernel, arguments, tasks). The thread that runs the plan 
 tasks itself, closes the job when none is left, and waits only for workers that had joined it. A
 worker that was asleep, or whose core is busy with something else, is never waited for. `state`
 holds generation << 17 | open << 16 | workers inside; joining is one compare-and-exchange on it.
-Workers spin for about 50 us after a job and then sleep on a condition: an idle pool costs nothing.
+Workers spin while a job is open and for 200 us after it, so that a plan that follows soon finds
+them awake, and then sleep on a condition: an idle pool costs nothing.
+
+That thread takes tasks from the front and the workers take them from the back, so that a job like
+the last one finds most of its data in the same cores' caches.
 
 How tasks are cut is the kernel's business (see Note [kernels] in `lowering`): the pool only
 decides who runs them, so it cannot change a result.
@@ -19,13 +23,13 @@ import threading
 from .library import binary, immortal, link
 from .target import host
 
-SPINS = 1500
+SPIN_NANOSECONDS = 200_000
 
 # The program of a plan is a flat array of 64-bit words, for each step:
 #     kernel address, tasks, argument count, then (slot, bytes to add) per argument
 TEXT = """
 @state = internal global i64 0, align 64
-@next = internal global i64 0, align 64
+@taken = internal global i64 0, align 64
 @job_kernel = internal global ptr null, align 64
 @job_arguments = internal global ptr null
 @job_tasks = internal global i64 0
@@ -50,18 +54,30 @@ declare i32 @sched_yield()
 declare i32 @clock_gettime(i32, ptr)
 {pause_declaration}
 
-define internal void @work() #0 {{
+; Take chunks of tasks from one end: `step` is 1 for the front, 1 << 32 for the back.
+define internal void @work(i64 %step) #0 {{
 start:
   %kernel = load ptr, ptr @job_kernel
   %arguments = load ptr, ptr @job_arguments
   %tasks = load i64, ptr @job_tasks
   %chunk = load i64, ptr @job_chunk
+  %padded = add i64 %tasks, %chunk
+  %almost = sub i64 %padded, 1
+  %chunks = udiv i64 %almost, %chunk
+  %last = sub i64 %chunks, 1
+  %from_front = icmp eq i64 %step, 1
   br label %take
 take:
-  %begin = atomicrmw add ptr @next, i64 %chunk monotonic
-  %any = icmp slt i64 %begin, %tasks
+  %taken = atomicrmw add ptr @taken, i64 %step monotonic
+  %front = and i64 %taken, 4294967295
+  %back = lshr i64 %taken, 32
+  %both = add i64 %front, %back
+  %any = icmp slt i64 %both, %chunks
   br i1 %any, label %run, label %done
 run:
+  %last_left = sub i64 %last, %back
+  %mine = select i1 %from_front, i64 %front, i64 %last_left
+  %begin = mul i64 %mine, %chunk
   %stop = add i64 %begin, %chunk
   %over = icmp sgt i64 %stop, %tasks
   %end = select i1 %over, i64 %tasks, i64 %stop
@@ -75,7 +91,7 @@ done:
   ret void
 }}
 
-; A worker joins each job once, if the pool's limit admits it.
+; A worker joins each job once, if the pool's limit admits it. Every 64th look is at the clock too.
 define internal ptr @worker(ptr %number) #0 {{
 start:
   %index = ptrtoint ptr %number to i64
@@ -85,6 +101,7 @@ fresh:
   br label %look
 look:
   %spins = phi i64 [ 0, %fresh ], [ %spins_next, %spin ], [ 0, %lost ]
+  %end = phi i64 [ 0, %fresh ], [ %end_next, %spin ], [ 0, %lost ]
   %seen = load atomic i64, ptr @state acquire, align 8
   %generation = lshr i64 %seen, 17
   %open_bit = and i64 %seen, 65536
@@ -103,19 +120,29 @@ join:
 lost:
   br label %look
 inside:
-  call void @work()
+  call void @work(i64 4294967296)
   br label %leave
 leave:
   %joined_generation = phi i64 [ %generation, %inside ]
   %before = atomicrmw sub ptr @state, i64 1 acq_rel
   br label %fresh
 idle:
-  %spins_next = add i64 %spins, 1
-  %tired_by_spins = icmp sgt i64 %spins, {spins}
-  %outside = xor i1 %admitted, true
-  %tired = or i1 %tired_by_spins, %outside
+  %more_spins = add i64 %spins, 1
+  %spins_next = select i1 %open, i64 0, i64 %more_spins
+  br i1 %admitted, label %patient, label %sleep
+patient:
+  %spins_low = and i64 %spins_next, 63
+  %looks_up = icmp eq i64 %spins_low, 1
+  br i1 %looks_up, label %clock, label %spin
+clock:
+  %now = call i64 @nanoseconds()
+  %now_end = add i64 %now, {spin_nanoseconds}
+  %begins = icmp eq i64 %spins_next, 1
+  %end_known = select i1 %begins, i64 %now_end, i64 %end
+  %tired = icmp sgt i64 %now, %end_known
   br i1 %tired, label %sleep, label %spin
 spin:
+  %end_next = phi i64 [ %end, %patient ], [ %end_known, %clock ]
   {pause}
   br label %look
 sleep:
@@ -166,7 +193,7 @@ publish:
   %chunk = add i64 %pieces, 1
   store i64 %chunk, ptr @job_chunk
   store i64 0, ptr @job_failed
-  store atomic i64 0, ptr @next monotonic, align 8
+  store atomic i64 0, ptr @taken monotonic, align 8
   %old = load atomic i64, ptr @state monotonic, align 8
   %old_generation = lshr i64 %old, 17
   %generation = add i64 %old_generation, 1
@@ -182,7 +209,7 @@ wake:
   call i32 @pthread_mutex_unlock(ptr @mutex)
   br label %help
 help:
-  call void @work()
+  call void @work(i64 1)
   %closed = atomicrmw and ptr @state, i64 -65537 acq_rel
   br label %check
 check:
@@ -346,7 +373,8 @@ class Pool:
 
     def __init__(self):
         pause, declaration = _pause(host().triple)
-        text = TEXT.format(spins=SPINS, pause=pause, pause_declaration=declaration)
+        text = TEXT.format(spin_nanoseconds=SPIN_NANOSECONDS, pause=pause,
+                           pause_declaration=declaration)
         codes = immortal(link(binary("pool", lambda: text),
                               ("initialize", "set_workers", "run", "addresses")))
         i64, ptr = ctypes.c_int64, ctypes.c_void_p
