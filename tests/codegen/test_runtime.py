@@ -235,6 +235,17 @@ def test_what_repeats_is_compiled_behind_the_program(tmp_path):
     assert shown == "True\nTrue 0\n"
 
 
+def test_bfloat16_products_that_another_process_compiled(tmp_path):
+    """Matrix instructions are illegal until the process that runs them has asked for them."""
+    program = """
+        x = torch.ones(300, 300).bfloat16()
+        for _ in range(3):
+            print((x @ x).float().max().item(), compiler.wait())
+    """
+    for _ in range(2):      # compiled by the child, then read from the disk
+        assert run(program, tmp_path, RUSHLIGHT_JIT="1") == "300.0 True\n" * 3
+
+
 def test_many_shapes_keep_memory_bounded(tmp_path):
     shown = run("""
         import resource

@@ -32,8 +32,9 @@ from .gemm_pack import columns_in_place, rows_in_place
 from .gemm_problem import Problem, make
 from .gemm_stream import stripe_of
 from .gemm_tile import cut
-from .gemm_tiles import permitted, scratch_bytes
+from .gemm_tiles import scratch_bytes
 from .lowering import lowers
+from .target import tiles_permitted
 
 
 def oriented(problem: Problem) -> tuple[Problem | None, bool]:
@@ -141,7 +142,7 @@ def engine_of(problem: Problem) -> str:
     target = library.target()
     if problem.dtype == "bfloat16":
         if target.has("amx-bf16") and problem.m * problem.n >= 256 and problem.k >= 16 \
-                and permitted():
+                and tiles_permitted():
             return "tiles"
         if target.has("avx512bf16") and target.vector_bits == 512:
             return "pairs"

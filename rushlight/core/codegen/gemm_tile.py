@@ -115,14 +115,20 @@ class Tile:
                 total = self.sums[r][v]
                 total.set(b.fma(one, column, total.get()))
 
+    def load(self, pointer: Value, stride) -> None:
+        """Start from sums in memory (rows `stride` apart)."""
+        for r, v, place in self._places(pointer, stride):
+            self.sums[r][v].set(self._kept(v, place))
+
     def add(self, pointer: Value, stride) -> None:
         """Add sums in memory (rows `stride` apart)."""
         for r, v, place in self._places(pointer, stride):
-            mask, total = self.masks[v], self.sums[r][v]
-            kind = vector(self.compute, self.lanes)
-            before = self.b.load(kind, place) if mask is None \
-                else self.b.masked_load(kind, place, mask)
-            total.set(before + total.get())
+            total = self.sums[r][v]
+            total.set(self._kept(v, place) + total.get())
+
+    def _kept(self, v: int, place: Value) -> Value:
+        mask, kind = self.masks[v], vector(self.compute, self.lanes)
+        return self.b.load(kind, place) if mask is None else self.b.masked_load(kind, place, mask)
 
     def store(self, pointer: Value, stride) -> None:
         """Sums to memory."""

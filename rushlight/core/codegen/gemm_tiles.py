@@ -1,14 +1,10 @@
 """bfloat16 products with matrix instructions (AMX): 16 x 16 sums of 32 products at a time.
 
 Eight tile registers hold 2 x 2 tiles of C, two of A and two of B. A program may use them once the
-system has granted it (`permitted`).
+system has granted it (`target.tiles_permitted`).
 """
 
 from __future__ import annotations
-
-import ctypes
-import functools
-import platform
 
 from .emit import Value
 from .gemm_packed import Blocks, Place
@@ -17,21 +13,6 @@ from .gemm_problem import Problem
 from .gemm_tile import lanes_mask
 
 ROWS = 32
-SYSTEM_CALL, REQUEST, TILE_DATA = 158, 0x1023, 18      # arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA
-
-
-@functools.cache
-def permitted() -> bool:
-    """Ask Linux once for the tile registers; child processes inherit the grant."""
-    if platform.system() != "Linux" or platform.machine() != "x86_64":
-        return False
-    try:
-        call = ctypes.CDLL(None, use_errno=True).syscall
-    except (OSError, AttributeError):
-        return False
-    call.restype = ctypes.c_long
-    numbers = (ctypes.c_long(n) for n in (SYSTEM_CALL, REQUEST, TILE_DATA))
-    return call(*numbers) == 0
 
 
 class Tiles(Pairs):

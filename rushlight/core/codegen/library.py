@@ -27,7 +27,7 @@ from ..base.forks import whole
 from ..base.knobs import cache_folder, knob
 from .emit import Module
 from .llvm_types import SCHEDULED
-from .target import Target, host, initialize, limited, target_machine
+from .target import Target, host, initialize, limited, target_machine, tiles_permitted
 
 ATTRIBUTES = 'attributes #0 = {{ nounwind uwtable "prefer-vector-width"="{bits}" ' \
              '"min-legal-vector-width"="{bits}" "no-trapping-math"="true" }}\n'
@@ -132,6 +132,8 @@ class Code:
 
 def load(binary: bytes, name: str) -> Code:
     """Make an object file's function "kernel" callable."""
+    if name.startswith("gemm_tiles."):      # perhaps compiled by another process
+        tiles_permitted()
     tracker = link(binary, ("kernel",))
     return Code(tracker["kernel"], name, tracker)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import platform
 from typing import NamedTuple
+
+SYSTEM_CALL, REQUEST, TILE_DATA = 158, 0x1023, 18      # arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA
 
 
 class Target(NamedTuple):
@@ -63,6 +67,23 @@ def limited(level: str) -> Target:
 def aarch64() -> Target:
     """A generic 64-bit ARM, for checking that the same generators reach it."""
     return Target("aarch64-unknown-linux-gnu", "generic", frozenset(("neon", "fp-armv8")), 128, 32)
+
+
+@functools.cache
+def tiles_permitted() -> bool:
+    """Ask Linux once for the tile registers: without its grant their instructions are illegal.
+
+    It is the process's own: both the one that compiles and the one that runs must ask.
+    """
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return False
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syscall
+    except (OSError, AttributeError):
+        return False
+    call.restype = ctypes.c_long
+    numbers = (ctypes.c_long(n) for n in (SYSTEM_CALL, REQUEST, TILE_DATA))
+    return call(*numbers) == 0
 
 
 @functools.cache
