@@ -104,16 +104,18 @@ def serve() -> None:
         try:
             made = blueprint(pickle.loads(text))
             binaries = {}
-            for steps in [*(stage.steps for stage in made.stages), [k.step for k in made.kept]]:
-                for step in steps or ():
-                    request = (step.generator, step.parameters)
-                    if request not in packed:
-                        packed[request] = pickle.dumps(step.parameters, pickle.HIGHEST_PROTOCOL)
-                        binaries[step.generator, packed[request]] = binary(
-                            repr(request), lambda r=request: generate(*r))
+
+            def pack(step):
+                request = (step.generator, step.parameters)
+                if request not in packed:
+                    packed[request] = pickle.dumps(step.parameters, pickle.HIGHEST_PROTOCOL)
+                    binaries[step.generator, packed[request]] = binary(  # noqa: B023
+                        repr(request), lambda: generate(*request))
+                return step._replace(parameters=packed[request])
+            for stage in made.stages:
                 if stage.steps is not None:
-                    stage.steps[:] = [s._replace(parameters=packed[s.generator, s.parameters])
-                                   for s in stage.steps]
+                    stage.steps[:] = map(pack, stage.steps)
+            made.kept[:] = [k._replace(step=pack(k.step)) for k in made.kept]
             reply = (made, binaries, None)
         except Exception as error:     # the parent shows it; the child goes on
             reply = (None, {}, f"{type(error).__name__}: {error}")
