@@ -1,7 +1,8 @@
 """The start of a program: first step, process start to 200 steps, worst later step.
 
 Each number is of a fresh process that trains LeNet. "cold" gives rushlight an empty folder for its
-caches, "warm" the folder that the cold run left. The worst step but the first is compared with the
+caches, "warm" the folder that the cold run left; Python's byte code is cached in both, whatever the
+shell says about writing it. The worst step but the first is compared with the
 median step of a process that only interprets.
 """
 
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,11 @@ print(json.dumps([after - before for before, after in zip(times, times[1:])]))
 
 
 def run_child(library: str, batch: int, steps: int, threads: int, home: str,
-              jit: str = "1") -> tuple[float, list[float]]:
+              jit: str = "1", bytecode: str = "") -> tuple[float, list[float]]:
     """Return (seconds of the whole process, seconds of each step); the first begins at import."""
-    environment = {**os.environ, "RUSHLIGHT_HOME": home, "RUSHLIGHT_JIT": jit}
+    environment = {**os.environ, "RUSHLIGHT_HOME": home, "RUSHLIGHT_JIT": jit,
+                   "PYTHONPYCACHEPREFIX": bytecode}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", CHILD, library, str(batch), str(steps), str(ROOT),
                str(threads)]
     started = time.perf_counter()
@@ -50,22 +54,33 @@ def run_child(library: str, batch: int, steps: int, threads: int, home: str,
 
 def measure(libraries: list[str], threads: int, rounds: int) -> dict[str, dict[str, Any]]:
     """Return {row: result} of the three rows; processes of the libraries alternate."""
+    with tempfile.TemporaryDirectory() as bytecode:
+        def run(*arguments: Any, jit: str = "1") -> tuple[float, list[float]]:
+            return run_child(*arguments, jit=jit, bytecode=bytecode)
+        for library in libraries:       # compiles the byte code
+            with tempfile.TemporaryDirectory() as home:
+                run(library, 4, 20, threads, home)
+        return _measure(run, libraries, threads, rounds)
+
+
+def _measure(run: Callable[..., tuple[float, list[float]]], libraries: list[str], threads: int,
+             rounds: int) -> dict[str, dict[str, Any]]:
     first: dict[str, list[float]] = {}
     whole: dict[str, list[float]] = {}
     worst: dict[str, list[float]] = {"compiled": [], "interpreted": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as home:
             for library in libraries:
-                _, steps = run_child(library, 4, 1, threads, home)
+                _, steps = run(library, 4, 1, threads, home)
                 first.setdefault(library, []).append(steps[0])
         with tempfile.TemporaryDirectory() as home:
             for library in libraries:
                 for state in ("cold", "warm") if library == "rushlight" else ("",):
-                    elapsed, steps = run_child(library, 128, 200, threads, home)
+                    elapsed, steps = run(library, 128, 200, threads, home)
                     whole.setdefault(f"{library} {state}".strip(), []).append(elapsed)
                     if state == "cold":
                         worst["compiled"].append(max(steps[1:]))
-            _, steps = run_child("rushlight", 128, 60, threads, home, jit="0")
+            _, steps = run("rushlight", 128, 60, threads, home, jit="0")
             worst["interpreted"].append(statistics.median(steps[1:]))
     rows = {"first-step": {name: statistics.median(times) for name, times in first.items()},
             "start-to-200": {name: statistics.median(times) for name, times in whole.items()},
