@@ -74,8 +74,11 @@ def _grad_x(g, x_meta, weight):
         return g.unsqueeze(-1) * weight
     if not x_meta.numel:
         return g.new_zeros(x_meta.shape)
-    found = mm_op(_rows(g), weight)
-    return found if len(x_meta.shape) == 2 else found.reshape(x_meta.shape)
+    if len(x_meta.shape) == 2:
+        return mm_op(g, weight)
+    if len(x_meta.shape) > 2:       # in x's own shape, so that what follows joins the product
+        return _RECORDS[3, False](g, weight.mT)
+    return mm_op(_rows(g), weight).reshape(x_meta.shape)
 
 
 def _grad_weight(g, x, weight_meta):
