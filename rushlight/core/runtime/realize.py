@@ -24,7 +24,7 @@ from ..trace.walk import (
     prune,
     structure,
 )
-from . import compiler
+from . import compiler, normals
 from .observe import OBSERVERS, begin, watch
 
 PLAN_LIMIT = 512
@@ -32,6 +32,8 @@ _structures: OrderedDict = OrderedDict()     # key -> Structure, least recently 
 _lock = threading.RLock()
 statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
 COMPILES = compiler.MODE != "0"
+if COMPILES:
+    normals.install()
 if number("RUSHLIGHT_DEBUG"):
     from .debug import Debug
     watch(Debug(number("RUSHLIGHT_DEBUG")))
