@@ -14,6 +14,10 @@ CHEAP = ("lenet4", "sgemm256", "gemv4096")
 BY_NAME = {row.name: row for row in ROWS}
 
 
+# A row counts the scores that a causal mask leaves out, and no product twice.
+ATTENTION = {"attention": 2, "attention_backward": 2 * 4 / 5}
+
+
 class Counter(observe.Observer):
     """Adds up the FLOPs of matrix products and convolutions."""
 
@@ -22,7 +26,8 @@ class Counter(observe.Observer):
 
     def plan_run(self, record, run):
         products = ("mm", "bmm", "mv", "linear", "convolution", "addmm", "lstm")
-        self.flops += sum(s.flops for s in record.steps if s.name.startswith(products))
+        self.flops += sum(s.flops * ATTENTION.get(s.name, s.name.startswith(products))
+                          for s in record.steps)
 
 
 def flops_of_a_step(row):
