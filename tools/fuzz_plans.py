@@ -107,11 +107,11 @@ def rounding(plan, leaves, scalars, expected, coarsest: int) -> list:
 
 def checked(run):
     """`NativePlan.run` that also runs the interpreter's plan and compares."""
-    def run_both(self, leaves, scalars, seconds=None):
+    def run_both(self, leaves, scalars, seconds=None, values=()):
         copies = [np.array(x, copy=True, order="K") if isinstance(x, np.ndarray) else x
                   for x in leaves]
         expected = self.interpreter.run(list(copies), list(scalars))
-        outputs = run(self, leaves, scalars, seconds)
+        outputs = run(self, leaves, scalars, seconds, values)
         found["plans"] += 1
         metas = [b.meta.dtype for b in self.blueprint.graph.buffers]
         scale = largest(copies)
