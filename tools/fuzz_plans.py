@@ -77,7 +77,7 @@ def close(a: np.ndarray, b: np.ndarray, coarsest: int, scale: float, moved: Any 
 
 
 def rounding(plan, leaves, scalars, expected, coarsest: int) -> list:
-    """How far each output moves where every step's result moves by a rounding; the most of four.
+    """How far each output moves where every step's result moves by a rounding; the most of 16.
 
     Of a sum that cancels, or of the reciprocal of one, two ways of rounding leave nothing alike.
     """
@@ -96,7 +96,7 @@ def rounding(plan, leaves, scalars, expected, coarsest: int) -> list:
     other = copy.copy(plan)
     other.steps = [(index, shaking(function), *rest) for index, function, *rest in plan.steps]
     moved = [np.zeros(np.shape(e)) for e in expected]
-    for _ in range(4):
+    for _ in range(16):
         for i, found in enumerate(other.run([shaken(x) for x in leaves], list(scalars))):
             if isinstance(found, np.ndarray):
                 with np.errstate(all="ignore"):
