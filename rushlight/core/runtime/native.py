@@ -18,6 +18,7 @@ made again when the weights are other values.
 from __future__ import annotations
 
 import functools
+import os
 import struct
 from sys import getrefcount
 from time import perf_counter
@@ -36,6 +37,17 @@ from ..ops.core_views import as_strided_array
 
 FORMS = 2
 _requests: dict = {}          # (kernel request, offset) -> its number in `Value.forms`
+
+
+LARGE = 2 ** 24         # bytes of a plan's arena from which its interpreted runs filled the heap
+
+
+def _return_memory() -> None:
+    """Give the system what interpreted runs have freed and the C library keeps (glibc)."""
+    import ctypes
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
 
 
 class Arena:
@@ -276,6 +288,8 @@ class NativePlan:
                     made = made.transpose(axes)
             arrays.append(made)
         made = None
+        if not self.runs and self.blueprint.arena_bytes > LARGE:
+            _return_memory()
         ARENA.reserve(self.blueprint.arena_bytes)
         table[self.arena_slot] = ARENA.address
         self._addresses(pooled, arrays)
