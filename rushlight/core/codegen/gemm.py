@@ -15,8 +15,8 @@ written along consecutive memory. The cost model (`strategy`), first line that h
 walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
 B for each block of rows and, where A is not well laid, one over A for each stripe of columns, so
 blocks are as wide as the second level cache allows and only as many as make four to eight tasks.
-Where A is well laid, stripes may be narrow. Everything is decided by shapes and strides, never by
-the number of threads.
+Where A is well laid and not large, stripes may be narrow. Everything is decided by shapes and
+strides, never by the number of threads.
 
 float16, and bfloat16 without instructions of its own, are converted as they are read; sums are
 float32 (float64 for float64), one after another over k (or over a piece of it). The bfloat16
@@ -176,8 +176,9 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
     """(row blocks, column blocks) of C: stripes of B are packed once for each row block."""
     if engine == "packed":
         columns = -(-problem.n // 256)
-        if rows_in_place(problem):      # a stripe more costs nothing
-            columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // 32)))
+        if rows_in_place(problem):      # a stripe more costs a reading of A
+            narrow = 32 if problem.m * problem.k * problem.itemsize <= 1 << 20 else 128
+            columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // narrow)))
         rows = min(-(-8 // (columns * problem.batch)), problem.m // 256)
     else:                           # matrix instructions are fast: packing A again costs more
         columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
