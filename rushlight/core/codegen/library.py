@@ -106,13 +106,15 @@ def open_llvm() -> None:
     """
     if _engine:
         return
-    from importlib.util import find_spec
-    spec = find_spec("llvmlite")
-    loader = getattr(ctypes.CDLL(None), "dlopen", None) if os.name == "posix" else None
+    with whole:
+        from importlib.util import find_spec
+        spec = find_spec("llvmlite")
+        loader = getattr(ctypes.CDLL(None), "dlopen", None) if os.name == "posix" else None
     sleep(PAUSE)
     if spec is not None and loader is not None and spec.submodule_search_locations:
         for path in Path(spec.submodule_search_locations[0], "binding").glob("libllvmlite*"):
-            loader(os.fsencode(path), ctypes.c_int(2))          # RTLD_NOW
+            with whole:
+                loader(os.fsencode(path), ctypes.c_int(2))      # RTLD_NOW
     for bite in ("llvmlite.ir", "importlib.resources", "llvmlite.binding"):
         sleep(PAUSE)
         with whole:
