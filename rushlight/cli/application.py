@@ -88,7 +88,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a classifier of pictures; by default LeNet on a Fashion-MNIST sample."""
-    from rushlight.cli.training import run
+    from rushlight.cli.training import folder, run
 
     options = {
         "data": data, "data_dir": data_dir, "model": model, "epochs": epochs,
@@ -97,7 +97,7 @@ def train(
         "device": device, "amp": amp,
     }  # fmt: skip
     if resume == RESUME_HERE:
-        resume = out or run.newest_run()
+        resume = out or folder.newest_run()
     run.train(options, out=out, resume=resume, config_file=config)
 
 
@@ -222,7 +222,7 @@ def detect_train(
 ) -> None:
     """Train a YOLO detector; by default a small one on generated pictures."""
     from rushlight.cli.detect_train.run import detect_train as train_detector
-    from rushlight.cli.training.run import newest_run
+    from rushlight.cli.training.folder import newest_run
 
     options = {
         "data": data, "cfg": cfg, "weights": weights, "cutoff": cutoff, "size": size,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,12 @@ from rushlight.cli.detect_train.data import load_data
 from rushlight.cli.detect_train.progress import make_reporter
 from rushlight.cli.detect_train.report import write_report
 from rushlight.cli.detect_train.trainer import DetectionTrainer
-from rushlight.cli.errors import CommandError, UsageProblem, describe_os_error
+from rushlight.cli.errors import CommandError
 from rushlight.cli.files import write_json_atomically, write_text_atomically
 from rushlight.cli.training.checkpoint import LAST, load_checkpoint, read_run_configuration
+from rushlight.cli.training.folder import create_folder, default_folder, resumed, running
 from rushlight.cli.training.progress import Reporter
-from rushlight.cli.training.run import Interrupted, threads_for
+from rushlight.cli.training.run import threads_for
 from rushlight.cli.training.trainer import seed_everything
 from rushlight.darknet.training.labels import DetectionData
 
@@ -47,73 +47,20 @@ def detect_train(
     else:
         configuration = Configuration(**given).completed()
         network.cfg_text(configuration.cfg)  # a wrong name is told before a folder is made
-        run = Path(out) if out else _default_folder(configuration)
-        _create_folder(run)
+        name = f"detect-{Path(configuration.data).stem}"
+        run = Path(out) if out else default_folder(name)
+        create_folder(run)
     reporter = make_reporter()
-    try:
+    with running(run, "detect-train", reporter):
         _train_in(run, configuration, resume is not None, reporter)
-    except KeyboardInterrupt:
-        reporter.close()
-        raise Interrupted(_interruption(run)) from None
-    finally:
-        reporter.close()
-        _remove_if_empty(run)
     return run
-
-
-def _interruption(run: Path) -> str:
-    if (run / LAST).exists():
-        return f"interrupted; continue with: rushlight detect-train --resume {run}"
-    return "interrupted before the first checkpoint; nothing was kept"
-
-
-def _remove_if_empty(run: Path) -> None:
-    try:
-        run.rmdir()
-    except OSError:  # it holds a run
-        pass
 
 
 def _resumed(run: Path, given: dict[str, Any]) -> Configuration:
     content = read_run_configuration(run)
     if content.get("command") != "detect-train":
         raise CommandError(f"{run} is not a run of detect-train")
-    stored = content["options"]
-    try:
-        configuration = Configuration(**stored)
-        asked = asdict(Configuration(**{**stored, **given}).completed())
-    except TypeError:
-        raise CommandError(f"{run}/config.json was written by another version") from None
-    for name, value in asked.items():
-        if name in FREE_ON_RESUME:
-            setattr(configuration, name, value)
-        elif value != stored[name]:
-            option = "--" + name.replace("_", "-")
-            raise UsageProblem(
-                f"{option} {value} differs from the run's {stored[name]}: a resumed run keeps its "
-                "options, so that it ends as it would have without the interruption"
-            )
-    return configuration
-
-
-def _default_folder(configuration: Configuration) -> Path:
-    name = f"detect-{Path(configuration.data).stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder, count = Path("runs") / name, 1
-    while folder.exists():
-        count += 1
-        folder = Path("runs") / f"{name}-{count}"
-    return folder
-
-
-def _create_folder(run: Path) -> None:
-    if (run / "config.json").exists():
-        raise UsageProblem(
-            f"--out {run} already holds a run: continue it with --resume {run}, or choose another"
-        )
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"--out: {describe_os_error(error)}") from None
+    return resumed(run, Configuration, content["options"], given, FREE_ON_RESUME)
 
 
 def _train_in(run: Path, configuration: Configuration, resume: bool, reporter: Reporter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import rushlight
-from rushlight.cli.errors import CommandError, UsageProblem, describe_os_error
+from rushlight.cli.errors import CommandError
 from rushlight.cli.files import write_bytes_atomically, write_json_atomically, write_text_atomically
 from rushlight.cli.training import figures, networks
 from rushlight.cli.training.batches import ShuffledBatches, channel_statistics
@@ -22,6 +21,7 @@ from rushlight.cli.training.configuration import (
     merge,
     read_configuration_file,
 )
+from rushlight.cli.training.folder import create_folder, default_folder, resumed, running
 from rushlight.cli.training.page import run_page
 from rushlight.cli.training.pictures import InputFormat, pad_to, with_channels
 from rushlight.cli.training.progress import Reporter, as_clock, make_reporter
@@ -52,96 +52,25 @@ def train(
     """
     from_file = read_configuration_file(config_file) if config_file else {}
     if resume is not None:
-        run, configuration = _resumed(Path(resume), {**from_file, **_given(options)})
+        run, given = Path(resume), {**from_file, **_given(options)}
+        stored = read_run_configuration(run)["options"]
+        configuration = resumed(run, Configuration, stored, given, FREE_ON_RESUME)
     else:
         configuration = merge(from_file, options).completed()
-        run = Path(out) if out else _default_folder(configuration)
+        name = f"{Path(configuration.data).name}-{configuration.model}"
+        run = Path(out) if out else default_folder(name)
     networks.check_model(configuration.model)
     check_device(configuration.device)
     if resume is None:
-        _create_folder(run)
+        create_folder(run)
     reporter = make_reporter()
-    try:
+    with running(run, "train", reporter):
         _train_in(run, configuration, resume is not None, reporter)
-    except KeyboardInterrupt:
-        reporter.close()
-        raise Interrupted(_interruption(run)) from None
-    finally:
-        reporter.close()
-        _remove_if_empty(run)
     return run
-
-
-class Interrupted(CommandError):
-    """Ctrl-C: the exit code is the one shells give to it."""
-
-    exit_code = 130
-
-
-def _interruption(run: Path) -> str:
-    if (run / LAST).exists():
-        return f"interrupted; continue with: rushlight train --resume {run}"
-    return "interrupted before the first checkpoint; nothing was kept"
-
-
-def _remove_if_empty(run: Path) -> None:
-    """Leave no folder behind where the data could not be read, say."""
-    try:
-        run.rmdir()
-    except OSError:  # it holds a run
-        pass
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _resumed(run: Path, given: dict[str, Any]) -> tuple[Path, Configuration]:
-    stored = read_run_configuration(run)["options"]
-    try:
-        configuration = Configuration(**stored)
-    except TypeError:
-        raise CommandError(f"{run}/config.json was written by another version") from None
-    asked = Configuration(**{**stored, **given}).completed()
-    for name, value in asdict(asked).items():
-        if name in FREE_ON_RESUME:
-            setattr(configuration, name, value)
-        elif value != stored[name]:
-            option = "--" + name.replace("_", "-")
-            raise UsageProblem(
-                f"{option} {value} differs from the run's {stored[name]}: a resumed run keeps its "
-                "options, so that it ends as it would have without the interruption"
-            )
-    return run, configuration
-
-
-def _default_folder(configuration: Configuration) -> Path:
-    data = configuration.data
-    name = f"{Path(data).name}-{configuration.model}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder, count = Path("runs") / name, 1
-    while folder.exists():
-        count += 1
-        folder = Path("runs") / f"{name}-{count}"
-    return folder
-
-
-def newest_run(runs: Path = Path("runs")) -> str:
-    """Return the run folder under `runs` whose configuration is the newest."""
-    found = sorted(runs.glob("*/config.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
-        raise UsageProblem(f"--resume: there is no run folder under {runs}; name one")
-    return str(found[-1].parent)
-
-
-def _create_folder(run: Path) -> None:
-    if (run / "config.json").exists():
-        raise UsageProblem(
-            f"--out {run} already holds a run: continue it with --resume {run}, or choose another"
-        )
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CommandError(f"--out: {describe_os_error(error)}") from None
 
 
 @contextmanager
