@@ -49,16 +49,17 @@ class Slot:
         """Remember the leaves of this run."""
         self.seen = []
         for value in values:
-            large = value is not None and value.meta.nbytes >= WORTH_KEEPING
+            large = value is not None and type(value.meta) is not tuple and \
+                value.meta.nbytes >= WORTH_KEEPING
             self.seen.append(ref(value) if large else None)
-            if large and not hasattr(value, "forms"):
-                value.forms = {}               # gone when the elements change
+            if large and getattr(value, "forms", None) is None:
+                value.forms = {}               # None again when the elements change
 
     def steady(self, values) -> frozenset:
         """Which leaves are the very values of an earlier run, as weights are in inference."""
         seen, self.seen = self.seen or (), ()
         return frozenset([k for k, (before, now) in enumerate(zip(seen, values))
-                          if before is not None and before() is now and hasattr(now, "forms")])
+                          if before is not None and before() is now and now.forms is not None])
 
 
 _queue: deque = deque()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..base.errors import user_line
 from ..runtime.realize import realize
-from ..trace.value import Value, changed, leaf
+from ..trace.value import Value, leaf
 from .dispatch import alias, new, wrap
 
 # What a replay returns when the tensors are not as they were: another capture has to be made.
@@ -156,8 +156,8 @@ class Replay:
             storage = storages[i]
             value = everything[i]
             if place >= 0 and i in own and value.meta is m:
-                changed(value)                     # nobody else holds it
-                value.array = outputs[place]
+                value.array = outputs[place]       # nobody else holds this value
+                value.params = value.forms = None
             else:
                 storage.value = leaf(array_at(place), m) if place >= 0 else everything[~place]
             storage.version += bump

@@ -17,7 +17,7 @@ from ..base import dtypes as dt
 from ..base.shapes import meta, same_layout
 from ..ops.core_views import as_strided_array
 from ..runtime.realize import realize
-from ..trace.value import Value, changed, leaf
+from ..trace.value import Value, leaf
 
 
 class UntypedStorage:
@@ -92,7 +92,7 @@ class UntypedStorage:
             array = array.copy(order="K")
             self.value = leaf(array, value.meta)
         else:
-            changed(value)
+            value.params = value.forms = None      # its elements may differ from now on
         return array
 
     def expose(self, owner) -> None:

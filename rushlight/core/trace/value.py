@@ -19,7 +19,8 @@ class Value:
 
     A computed value has no `params`, but for one of equal elements: ``(FILLED, element)``.
     forms: set by the runtime, other orders of the elements that native kernels read (see Note
-    [packed once] in runtime/native.py); who changes the array of a value deletes it.
+    [packed once] in runtime/native.py). Who gives a value that nobody else holds other elements
+    sets `params` and `forms` to None.
     """
 
     __slots__ = ("op", "inputs", "params", "meta", "array", "mark", "line", "forms",
@@ -106,13 +107,6 @@ def leaf(array, meta: Meta) -> Value:
     if capture is not None:
         capture.constants.append(value)
     return value
-
-
-def changed(value: Value) -> None:
-    """To be called by who gives a value that nobody else holds other elements."""
-    value.params = None        # see FILLED
-    if hasattr(value, "forms"):
-        del value.forms
 
 
 def append(value: Value) -> Value:
