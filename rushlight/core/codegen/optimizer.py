@@ -28,7 +28,7 @@ from .lowering import Number, lowers
 from .words import Lane, Words
 
 REAL = {"complex64": "float32", "complex128": "float64"}   # a complex number is two reals
-ONE_TASK = 65536          # elements that one thread updates as fast as two
+ONE_TASK = 30_000         # elements that one thread updates as fast as two
 CHUNK = 16384             # elements a task: about 30 us where memory is the limit
 HEADER = 4
 
