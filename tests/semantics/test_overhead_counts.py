@@ -28,6 +28,7 @@ def calls_of(function):
 def objects_of(function, repeats=200):
     """Objects tracked by the collector that one call of `function` leaves alive."""
     kept = [None] * repeats
+    assert compiler.wait()      # its thread makes objects too
     gc.collect()
     gc.disable()
     try:
