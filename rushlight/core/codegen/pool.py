@@ -421,6 +421,12 @@ def pool() -> Pool:
     return found
 
 
+def step_words(code, tasks: int, arguments) -> list[int]:
+    """One step of a program; `arguments`: (table slot, bytes to add) each."""
+    pairs = list(arguments)
+    return [code.address, tasks, len(pairs), *(word for pair in pairs for word in pair)]
+
+
 def processors() -> int:
     """How many processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):

@@ -18,7 +18,7 @@ import numpy as np
 from ..base.knobs import cache_folder, number
 from .library import fingerprint, kernel, read_checked, write_checked
 from .lowering import Lowering, Number, Operand
-from .pool import pool, processors
+from .pool import pool, processors, step_words
 
 LONG = 0.3              # seconds after which a way has been measured enough
 RUNS = 9
@@ -97,9 +97,7 @@ def _run(program, place, table) -> float:
     for step, arguments in program:
         code = kernel(step.generator, step.parameters)
         held.append(code)
-        words += (code.address, step.tasks, len(arguments))
-        for slot, add in arguments:
-            words += (place.get(slot, 0), add)
+        words += step_words(code, step.tasks, [(place.get(s, 0), add) for s, add in arguments])
         longest = max(longest, len(arguments))
     flat, scratch = np.array(words, np.int64), np.zeros(longest, np.int64)
     began = perf_counter()

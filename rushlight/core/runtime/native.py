@@ -30,15 +30,12 @@ from ..codegen.graph import Array, Record, Runtime
 from ..codegen.library import kernel
 from ..codegen.lowering import Kept
 from ..codegen.planning import NUMBER, TEMPORARY, Blueprint, Stage
-from ..codegen.pool import pool
+from ..codegen.pool import pool, step_words
 from ..interpreter.lower import lower
 from ..interpreter.plan import EXCLUSIVE, StepFailed
 from ..ops.core_views import as_strided_array
 
 FORMS = 2
-_requests: dict = {}          # (kernel request, offset) -> its number in `Value.forms`
-
-
 LARGE = 2 ** 24         # bytes of a plan's arena from which its interpreted runs filled the heap
 
 
@@ -190,9 +187,8 @@ class NativePlan:
             for step in stage.steps:
                 code = kernel(step.generator, step.parameters)
                 self.codes.append(code)
-                words += (code.address, step.tasks, len(step.arguments))
-                for slot, add in step.arguments:
-                    words += self._word(slot, add)
+                words += step_words(code, step.tasks,
+                                    [self._word(slot, add) for slot, add in step.arguments])
                 longest = max(longest, len(step.arguments))
                 steps += 1
         close()
@@ -201,36 +197,31 @@ class NativePlan:
         self.pointers = (self.table.ctypes.data, self.scratch.ctypes.data)
 
     def _packing(self, kept: Kept):
-        """(leaf, number of the form, bytes, table slot, program) of what is packed once."""
+        """(leaf, key of the form, bytes, table slot, program) of what is packed once."""
         step, slot = kept.step, self.kept_slot[kept.slot]
         code = kernel(step.generator, step.parameters)
-        self.codes.append(code)
-        number = _requests.setdefault((step.generator, step.parameters, kept.offset),
-                                      len(_requests))
-        words = np.array([code.address, step.tasks, 2, kept.leaf, kept.offset, slot, 0], np.int64)
-        return kept.leaf, number, kept.nbytes, slot, words
+        words = step_words(code, step.tasks, [(kept.leaf, kept.offset), (slot, 0)])
+        return kept.leaf, (code, kept.offset), kept.nbytes, slot, np.array(words, np.int64)
 
     def _pack(self, pooled, values) -> list:
         """Have what is packed once at hand: the arrays, to be held during the run."""
         held = []
-        for leaf, number, nbytes, slot, words in self.kept:
+        for leaf, key, nbytes, slot, program in self.kept:
             value = values[leaf] if values else None
-            forms = getattr(value, "forms", None)
-            found = forms.get(number) if forms else None
+            forms = getattr(value, "forms", None) or {}
+            found = forms.get(key)
             if found is None:
                 block = np.empty(nbytes + 64, np.uint8)
                 address = block.__array_interface__["data"][0]
                 found = block, address + -address % 64
-                self.table[slot] = found[1]
-                pooled.run(words.ctypes.data, 0, 1, *self.pointers, 0)
+            self.table[slot] = found[1]
+            if key not in forms:
+                pooled.run(program.ctypes.data, 0, 1, *self.pointers, 0)
                 if value is not None:
-                    if forms is None:
-                        forms = value.forms = {}
                     while len(forms) >= FORMS:
                         del forms[next(iter(forms))]
-                    forms[number] = found
-            else:
-                self.table[slot] = found[1]
+                    forms[key] = found
+                    value.forms = forms
             held.append(found)
         return held
 
@@ -293,7 +284,7 @@ class NativePlan:
         ARENA.reserve(self.blueprint.arena_bytes)
         table[self.arena_slot] = ARENA.address
         self._addresses(pooled, arrays)
-        held = self._pack(pooled, values) if self.kept else None  # noqa: F841
+        held = self._pack(pooled, values) if self.kept else None
         hosts: dict = {}
         for segment in self.segments:
             program, address, steps, starts = segment
@@ -309,6 +300,7 @@ class NativePlan:
                 failed = self._refused(segment, failed, arrays, hosts, scalars, pooled)
             if times is not None and seconds is not None:
                 seconds += [times[first] * 1e-9 for _, first, _ in starts]
+        del held          # nothing reads the packed weights any more
         self.runs += 1
         count = len(arrays)
         return [arrays[slot] if m is None and slot < count else

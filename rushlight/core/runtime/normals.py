@@ -22,7 +22,7 @@ def normals(uniform: np.ndarray, mean, std) -> np.ndarray | None:
     if _drawn[0] < WORTH or not uniform.flags.c_contiguous:
         return None
     from ..codegen.library import kernel
-    from ..codegen.pool import pool
+    from ..codegen.pool import pool, step_words
     from ..codegen.random_normal import BLOCK, TASK
     if not _code:
         _code.append(kernel("random_normal.box_muller", ()))
@@ -30,7 +30,7 @@ def normals(uniform: np.ndarray, mean, std) -> np.ndarray | None:
     result, numbers = np.empty(uniform.size, np.float32), np.array([mean, std], np.float32)
     table = np.array([0, *(a.__array_interface__["data"][0] for a in (uniform, result, numbers))],
                      np.int64)
-    words = [_code[0].address, -(-blocks // TASK), 4, 1, 0, 2, 0, 3, 0, 0, blocks]
+    words = step_words(_code[0], -(-blocks // TASK), [(1, 0), (2, 0), (3, 0), (0, blocks)])
     program, scratch = np.array(words, np.int64), np.empty(4, np.int64)
     pool().run(program.ctypes.data, 0, 1, table.ctypes.data, scratch.ctypes.data, 0)
     return result

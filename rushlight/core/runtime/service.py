@@ -87,6 +87,17 @@ def _read(stream) -> bytes | None:
     return text if len(text) == size else None
 
 
+def _packed(step, packed: dict, binaries: dict):
+    """A step with its parameters pickled; its machine code, where the parent has it not yet."""
+    from ..codegen.library import binary, generate
+    request = (step.generator, step.parameters)
+    if request not in packed:
+        packed[request] = pickle.dumps(step.parameters, pickle.HIGHEST_PROTOCOL)
+        binaries[step.generator, packed[request]] = binary(
+            repr(request), lambda: generate(*request))
+    return step._replace(parameters=packed[request])
+
+
 def serve() -> None:
     """The child's end: answer until the pipe closes."""
     import signal
@@ -94,7 +105,6 @@ def serve() -> None:
     # Nothing but replies may reach the parent.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    from ..codegen.library import binary, generate
     from ..codegen.planning import blueprint
     packed: dict = {}       # request -> what stands for it in the parent (see `unpacked`)
     while True:
@@ -103,19 +113,11 @@ def serve() -> None:
             return
         try:
             made = blueprint(pickle.loads(text))
-            binaries = {}
-
-            def pack(step):
-                request = (step.generator, step.parameters)
-                if request not in packed:
-                    packed[request] = pickle.dumps(step.parameters, pickle.HIGHEST_PROTOCOL)
-                    binaries[step.generator, packed[request]] = binary(  # noqa: B023
-                        repr(request), lambda: generate(*request))
-                return step._replace(parameters=packed[request])
+            binaries: dict = {}
             for stage in made.stages:
                 if stage.steps is not None:
-                    stage.steps[:] = map(pack, stage.steps)
-            made.kept[:] = [k._replace(step=pack(k.step)) for k in made.kept]
+                    stage.steps[:] = [_packed(step, packed, binaries) for step in stage.steps]
+            made.kept[:] = [k._replace(step=_packed(k.step, packed, binaries)) for k in made.kept]
             reply = (made, binaries, None)
         except Exception as error:     # the parent shows it; the child goes on
             reply = (None, {}, f"{type(error).__name__}: {error}")
