@@ -2,6 +2,8 @@
 
 from contextlib import nullcontext
 
+from rushlight.core.runtime.realize import flush
+
 __all__ = ["current_device", "current_stream", "device_count", "is_available", "is_initialized",
            "set_device", "stream", "synchronize"]
 
@@ -32,7 +34,6 @@ def set_device(device):
 
 def synchronize(device=None):
     """Compute what is pending."""
-    from rushlight.core.runtime.realize import flush
     flush("synchronize()")
 
 

@@ -14,9 +14,9 @@ written along consecutive memory. The cost model (`strategy`), first line that h
 "Well laid" (`gemm_pack.rows_in_place`, `columns_in_place`) means that the lines a register tile
 walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
 B for each block of rows and, where A is not well laid, one over A for each stripe of columns, so
-blocks are as wide as the second level cache allows and only as many as make four to eight tasks.
-Where A is well laid and not large, stripes may be narrow. Everything is decided by shapes and
-strides, never by the number of threads.
+blocks are as wide as the second level cache allows and only as many as make two tasks for each
+processor of the machine. Where A is well laid and not large, stripes may be narrow. Sums are
+decided by shapes and strides, never by the number of threads or processors.
 
 float16, and bfloat16 without instructions of its own, are converted as they are read; sums are
 float32 (float64 for float64), one after another over k (or over a piece of it). The bfloat16
@@ -34,6 +34,7 @@ from .gemm_stream import stripe_of
 from .gemm_tile import cut
 from .gemm_tiles import scratch_bytes
 from .lowering import lowers
+from .pool import processors
 from .target import tiles_permitted
 
 
@@ -179,11 +180,19 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
         if rows_in_place(problem):      # a stripe more costs a reading of A
             narrow = 32 if problem.m * problem.k * problem.itemsize <= 1 << 20 else 128
             columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // narrow)))
-        rows = min(-(-8 // (columns * problem.batch)), problem.m // 256)
+        rows = min(-(-wanted_tasks() // (columns * problem.batch)), problem.m // 256)
     else:                           # matrix instructions are fast: packing A again costs more
         columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
         rows = 1
     return min(-(-problem.m // 64), max(rows, rows_for(columns * problem.batch))), columns
+
+
+def wanted_tasks() -> int:
+    """Into how many tasks to cut a large product: enough for every processor of this machine.
+
+    Each row of blocks packs B anew, so there are no more than needed. Sums do not depend on it.
+    """
+    return max(4, min(16, 2 * processors()))
 
 
 def rows_for(tasks: int) -> int:

@@ -13,6 +13,8 @@ from .gemm_problem import Problem
 from .gemm_tile import Finish, argument_pointers, lanes_mask, load_one, load_row
 from .llvm_types import natural_alignment, vector
 
+AHEAD = 512     # bytes of each row that are asked for before they are needed
+
 
 def stripe_of(problem: Problem) -> int:
     """Columns of a task: long runs, whose sums fill half of a small first level cache."""
@@ -67,6 +69,7 @@ def _sum(b: Builder, problem, a, other, sums, width, lanes, registers) -> None:
             places = [b.element(sums, column + i * stripe, compute) for i in range(m)]
             totals = [b.load(kind, place, aligned) for place in places]
             for g in range(count):
+                b.prefetch(b.element(rows[g], column + AHEAD // problem.itemsize, other.kind))
                 row = load_row(b, other, b.element(rows[g], column, other.kind), lanes, compute,
                                mask)
                 totals = [b.fma(ones[i][g], row, totals[i]) for i in range(m)]

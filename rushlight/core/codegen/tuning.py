@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import aligned
 from ..base.knobs import cache_folder, number
 from .library import fingerprint, kernel, read_checked, write_checked
 from .lowering import Lowering, Number, Operand
@@ -65,11 +66,12 @@ def measure(low: Lowering, emit) -> float:
         span = m.offset + 1 + sum((n - 1) * s for n, s in zip(m.shape, m.strides))
         needed[item.slot] = max(needed.get(item.slot, 0), span * m.dtype.itemsize)
     needed.update((kept.slot, kept.nbytes) for kept in trial.kept)
-    memory = [np.full(nbytes + 64, FILLED, np.uint8) for nbytes in needed.values()]
+    memory = [aligned.block(nbytes) for nbytes in needed.values()]
+    for block, _ in memory:
+        block[:] = FILLED
     place = {slot: i + 1 for i, slot in enumerate([*needed, *numbers])}
     table = np.zeros(len(place) + 1, np.int64)          # word 0: what constants are added to
-    starts = [block.__array_interface__["data"][0] for block in memory]
-    table[1:] = [*(start + -start % 64 for start in starts), *numbers.values()]
+    table[1:] = [*(address for _, address in memory), *numbers.values()]
     leaf_slot = {leaf: slot for slot, leaf in trial.steady.items()}
     once = [(kept.step, ((leaf_slot[kept.leaf], kept.offset), (kept.slot, 0)))
             for kept in trial.kept]

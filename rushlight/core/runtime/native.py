@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import aligned
 from ..codegen.graph import Array, Record, Runtime
 from ..codegen.library import kernel
 from ..codegen.lowering import Kept
@@ -36,6 +37,7 @@ from ..interpreter.plan import EXCLUSIVE, StepFailed
 from ..ops.core_views import as_strided_array
 
 FORMS = 2
+LONG = 2 ** 14          # bytes of an output from which new ones are allocated at cache lines
 LARGE = 2 ** 24         # bytes of a plan's arena from which its interpreted runs filled the heap
 
 
@@ -59,9 +61,7 @@ class Arena:
         """Have at least this many bytes, aligned to a page."""
         if nbytes > self.size:
             self.block = np.empty(0, np.uint8)
-            self.block = np.empty(nbytes + 4096, np.uint8)
-            start = self.block.__array_interface__["data"][0]
-            self.address = start + -start % 4096
+            self.block, self.address = aligned.block(nbytes, 4096)
             self.size = nbytes
 
     def view(self, offset: int, m) -> np.ndarray:
@@ -134,6 +134,12 @@ class NativePlan:
             axes = None if order is None else tuple(np.argsort(order))
             self.created.append((claims.get(i, -1), shape, m.np, axes))
         self.first_output = leaves
+        fresh = [(leaves + i, m.nbytes) for i, m in enumerate(blueprint.output_metas)
+                 if i not in claims]
+        lines = aligned.allocator()
+        worth = lines.handler is not None and any(nbytes >= LONG for _, nbytes in fresh)
+        self.lines = lines if worth else None
+        self.huge = [slot for slot, nbytes in fresh if worth and nbytes >= aligned.HUGE]
         self.codes: list = []
         self._assemble()
         self.results = [self._result(a) for a in graph.outputs]
@@ -211,9 +217,7 @@ class NativePlan:
             forms = getattr(value, "forms", None) or {}
             found = forms.get(key)
             if found is None:
-                block = np.empty(nbytes + 64, np.uint8)
-                address = block.__array_interface__["data"][0]
-                found = block, address + -address % 64
+                found = aligned.block(nbytes)
             self.table[slot] = found[1]
             if key not in forms:
                 pooled.run(program.ctypes.data, 0, 1, *self.pointers, 0)
@@ -267,18 +271,26 @@ class NativePlan:
                 return self.interpreter.run(leaves, scalars, seconds)
         arrays = leaves[:]
         leaves.clear()
-        for claim, shape, kind, axes in self.created:
-            if claim >= 0:
-                made = arrays[claim]
-                if getrefcount(made) > EXCLUSIVE or made.base is not None or \
-                        not made.flags.writeable:
-                    made = made.copy(order="K")
-            else:
-                made = np.empty(shape, kind)
-                if axes is not None:
-                    made = made.transpose(axes)
-            arrays.append(made)
+        lines = self.lines
+        previous = lines.set(lines.handler) if lines is not None else None
+        try:
+            for claim, shape, kind, axes in self.created:
+                if claim >= 0:
+                    made = arrays[claim]
+                    if getrefcount(made) > EXCLUSIVE or made.base is not None or \
+                            not made.flags.writeable:
+                        made = made.copy(order="K")
+                else:
+                    made = np.empty(shape, kind)
+                    if axes is not None:
+                        made = made.transpose(axes)
+                arrays.append(made)
+        finally:
+            if lines is not None:
+                lines.set(previous)
         made = None
+        for slot in self.huge:
+            aligned.allocator().advise(arrays[slot])
         if not self.runs and self.blueprint.arena_bytes > LARGE:
             _return_memory()
         ARENA.reserve(self.blueprint.arena_bytes)

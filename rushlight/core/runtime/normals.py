@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..base import aligned
 from ..ops import box_muller
 
 WORTH = 1 << 20         # numbers drawn before the kernel is made
@@ -27,7 +28,7 @@ def normals(uniform: np.ndarray, mean, std) -> np.ndarray | None:
     if not _code:
         _code.append(kernel("random_normal.box_muller", ()))
     blocks = uniform.size // BLOCK
-    result, numbers = np.empty(uniform.size, np.float32), np.array([mean, std], np.float32)
+    result, numbers = aligned.empty(uniform.size, np.float32), np.array([mean, std], np.float32)
     table = np.array([0, *(a.__array_interface__["data"][0] for a in (uniform, result, numbers))],
                      np.int64)
     words = step_words(_code[0], -(-blocks // TASK), [(1, 0), (2, 0), (3, 0), (0, blocks)])

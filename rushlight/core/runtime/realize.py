@@ -138,8 +138,10 @@ def _run_as_before(trace, why) -> bool:
     if known is None or not known.connected:
         return False
     del trace[:len(part)]
-    if trace is STATE.trace:
-        STATE.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
+    state = STATE.own
+    if trace is state.trace:
+        state.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple]) \
+            if trace else 0
     key, leaves, scalars = found
     _run_structure(part, known, key, leaves, scalars, why)
     return True
@@ -241,9 +243,10 @@ def _keep_what_was_computed(part, leaves, failure):
 
 def flush(why="the trace is long") -> None:
     """Run everything this thread has pending, part by part."""
+    state = STATE.own
     with _lock:
-        STATE.weight = 0
-        _run_pending(STATE.trace, None, why)
+        state.weight = 0
+        _run_pending(state.trace, None, why)
 
 
 def flush_at_boundary(why) -> None:
