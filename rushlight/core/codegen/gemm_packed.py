@@ -23,7 +23,7 @@ from .gemm_tile import (
     argument_pointers,
     cut,
     lanes_mask,
-    register_tile,
+    packed_tile,
 )
 
 
@@ -46,10 +46,11 @@ class Blocks:
 
     def __init__(self, target, problem: Problem, row_blocks, column_blocks, depth, most=None):
         self.lanes = target.lanes(problem.itemsize)
-        rows, self.vectors = register_tile(target, problem.itemsize)
-        most = most or rows
+        rows, self.vectors = packed_tile(target, problem)
+        if most is not None:            # panels of 16-bit numbers
+            rows, self.vectors = most, 2
         self.width = self.lanes * self.vectors
-        self.row_tiles, self.rows, self.longer = cut(problem.m, most)
+        self.row_tiles, self.rows, self.longer = cut(problem.m, rows)
         self.full_columns = problem.n // self.width
         self.edge = problem.n % self.width
         self.column_tiles = self.full_columns + (self.edge > 0)
