@@ -94,6 +94,8 @@ class Packed:
         if self.in_place_a:             # A stays in the first level cache by itself
             self.group = 1
             return
+        if self.panel_strides[0] == 1:  # columns, which lie a page apart: longer runs of them
+            self.group = 4
         self.panel_a_size = self.panel_strides[2]
         self.panel_a = self.b.stack(self.compute, self.group * self.panel_a_size)
 

@@ -129,25 +129,23 @@ def _or_scratch(layer: _Layer, operand, columns: int):
 
 @lowers("lstm_sequence")
 def lstm_sequence(low):
-    """projected (T, B, 4 H), hidden and cell (B, H), weight (4 H, H), bias (4 H) or None."""
+    """projected (T, B, 4 H), hidden and cell (B, H), weight (4 H, H)."""
     if not _suitable(low):
         return False
-    projected, hidden, cell, weight, bias = low.inputs
+    projected, hidden, cell, weight = low.inputs
     layer = _Layer(low, projected, True)
     projected, hidden, cell = (layer.dense(x) for x in (projected, hidden, cell))
     outputs = _or_scratch(layer, low.outputs[0], layer.size)
     cells = _or_scratch(layer, low.outputs[1], layer.size)
     gates = _or_scratch(layer, low.outputs[2], 4 * layer.size)
     panels = layer.panels(weight)
-    added = 0 if bias is None else layer.dense(bias)
     body = _body(("pi", "pf", "pg", "po", "before"), layer.dtype.name, FORWARD,
                  ("i", "f", "g", "o", "c", "h"))
     steps = range(layer.steps - 1, -1, -1) if low.params[0] else range(layer.steps)
     for t in steps:
         now = layer.at(outputs, t), layer.at(cells, t)
-        layer.step("forward", (body, bias is not None),
-                   [hidden, panels, layer.at(projected, t), cell, added, layer.at(gates, t),
-                    now[1], now[0]])
+        layer.step("forward", (body,), [hidden, panels, layer.at(projected, t), cell,
+                                        layer.at(gates, t), now[1], now[0]])
         hidden, cell = now
     return True
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..base.dtypes import DTYPES
 from .body import MEMORY, Body, emit_body
-from .gemm_tile import Source, Tile, cut, lanes_mask, load_row, register_tile
+from .gemm_tile import LINE, Source, Tile, cut, lanes_mask, load_row, register_tile
 from .llvm_types import vector
 from .sharing import arguments
 from .words import Lane
@@ -47,16 +47,19 @@ class _Step:
         self.row_blocks, self.units = row_blocks, units_of(target, itemsize, forward)
         self.width = PANEL * self.lanes
         self.panels = GATES // PANEL if forward else 1
+        self.together = PANEL if forward else 1      # gates in a pass over the rows
         self.row = self.panels * self.width             # of sums
         self.k = self.size if forward else GATES * self.size
         self.parts, self.depth, self.deeper = cut(self.k, DEPTH // itemsize)
         most = -(-self.tiles // row_blocks)
         self.sums = b.stack(self.kind, most * self.rows * self.row)
 
-    def write(self, a, panels, cells) -> None:
+    def write(self, a, panels, cells, rows) -> None:
         """`a`: the product's rows, or None where nothing is multiplied; ``cells(r, i, j, mask)``.
 
         i: a row of the batch; r: its place in the task's sums (an address); j: a vector's unit.
+        rows: what `cells` reads and writes, as (array, columns, written); their lines
+        lie far apart, so they are asked for while the product runs.
         """
         b = self.b
         blocks = -(-self.size // self.units)
@@ -67,7 +70,7 @@ class _Step:
             end = (row_block + 1) * self.tiles // self.row_blocks
             if a is not None:
                 self._product(a, b.element(panels, block * (self.k * self.row), self.kind),
-                              begin, end)
+                              begin, end, block * self.units, rows)
             first, last = self._first_row(begin), self._first_row(end)
             with b.loop(first, last, unroll=False) as i:
                 sums = b.element(self.sums, (i - first) * self.row, self.kind)
@@ -83,9 +86,20 @@ class _Step:
     def _first_row(self, tile):
         return tile * (self.rows - 1) + self.b.minimum(tile, self.longer)
 
-    def _product(self, a, panels, begin, end) -> None:
+    def _product(self, a, panels, begin, end, unit, arrays) -> None:
         b, kind = self.b, self.kind
         first = self._first_row(begin)
+
+        def ask(i, rows, turn, k):
+            # A row each LINE k; arrays of four gates a gate or two each pass over the rows.
+            row = i + b.minimum(k // LINE, rows - 1)
+            for array, columns, written in arrays:
+                source = Source(array, kind, columns, 1)
+                many = columns > self.size
+                for gate in range(self.together if many else 1):
+                    which = (turn * self.together + gate) % GATES if many else 0
+                    for v in range(0, self.units, self.lanes):
+                        b.prefetch(source.at(row, which * self.size + unit + v), write=written)
 
         def tiles(panel, part, rows, start, stop):
             deep = part < self.deeper
@@ -100,7 +114,9 @@ class _Step:
                     with b.when(part > 0):
                         tile.load(room, self.row)
                 count = b.select(deep, self.depth, b.constant("i64", self.depth - 1))
-                tile.add_products(a._replace(pointer=a.at(i, k)), other, count, packed=True)
+                turn = panel if self.together > 1 else part
+                tile.add_products(a._replace(pointer=a.at(i, k)), other, count, packed=True,
+                                  ahead=lambda begin: ask(i, rows, turn, begin))
                 tile.store(room, self.row)
         with b.loop(0, self.panels, unroll=False) as panel, \
                 b.loop(0, self.parts, unroll=False) as part:
@@ -124,15 +140,15 @@ class _Step:
             self.b.masked_store(value, place, mask)
 
 
-def forward(module, target, dtype: str, sizes: tuple, row_blocks: int, body: Body, biased: bool):
-    """Generator. Arguments: hidden state, panels, projected inputs, cells before, bias; activated
-    gates, cells, hidden state of this step.
+def forward(module, target, dtype: str, sizes: tuple, row_blocks: int, body: Body):
+    """Generator. Arguments: hidden state, panels, projected inputs, cells before; activated gates,
+    cells, hidden state of this step.
 
     sizes: (batch, units). body: a cell's sums of i, f, g, o and its state before, to what is
     stored.
     """
     b = module.kernel()
-    hidden, panels, projected, before, bias, gates, cells, outputs = arguments(b, *["ptr"] * 8)
+    hidden, panels, projected, before, gates, cells, outputs = arguments(b, *["ptr"] * 7)
     step = _Step(b, target, dtype, sizes, row_blocks, True)
     lanes, kind, size = step.lanes, step.kind, step.size
 
@@ -140,8 +156,6 @@ def forward(module, target, dtype: str, sizes: tuple, row_blocks: int, body: Bod
         given = []
         for gate in range(GATES):
             total = b.load(vector(kind, lanes), b.element(sums, gate * lanes, kind))
-            if biased:
-                total = total + step.load(bias, 0, i, j + gate * size, mask).value
             row = step.load(projected, GATES * size, i, j + gate * size, mask)
             given.append(Lane(row.value + total, row.dtype))
         found = emit_body(b, target, body, [*given, step.load(before, size, i, j, mask)])
@@ -150,7 +164,9 @@ def forward(module, target, dtype: str, sizes: tuple, row_blocks: int, body: Bod
             step.store(value, gates, GATES * size, i, j + gate * size, mask)
         step.store(state, cells, size, i, j, mask)
         step.store(output, outputs, size, i, j, mask)
-    step.write(Source(hidden, kind, size, 1), panels, cell)
+    step.write(Source(hidden, kind, size, 1), panels, cell,
+               [(projected, GATES * size, False), (before, size, False),
+                (gates, GATES * size, True), (cells, size, True), (outputs, size, True)])
 
 
 def backward(module, target, dtype: str, sizes: tuple, row_blocks: int, body: Body, carried: bool,
@@ -180,4 +196,6 @@ def backward(module, target, dtype: str, sizes: tuple, row_blocks: int, body: Bo
         for gate, value in enumerate(changes):
             step.store(value, g_gates, four, i, j + gate * size, mask)
         step.store(state, g_cell, size, i, j, mask)
-    step.write(Source(after, kind, four, 1) if carried else None, panels, cell)
+    step.write(Source(after, kind, four, 1) if carried else None, panels, cell,
+               [(gates, four, False), (cells, size, False), (before, size, False),
+                (g_output, size, False), (g_gates, four, True)])

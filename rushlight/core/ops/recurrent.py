@@ -1,6 +1,7 @@
 """A layer of LSTM cells over a whole sequence: one record instead of some forty a step.
 
-The gates i, f, g, o are the quarters of ``projected_t + (h W^T + b)``:
+The gates i, f, g, o are the quarters of ``projected_t + h W^T``, where `projected` holds the
+input's part and all biases:
 
     c_t = sigmoid(f) c_(t-1) + sigmoid(i) tanh(g),   h_t = sigmoid(o) tanh(c_t)
 
@@ -20,7 +21,7 @@ from .record import export, primitive
 from .unary import sigmoid, tanh
 
 
-def _forward_rule(projected, hidden, cell, weight, bias, reverse):
+def _forward_rule(projected, hidden, cell, weight, reverse):
     steps, batch, four = projected.shape
     size = four // 4
     return (meta(projected.dtype, (steps, batch, size)),
@@ -34,11 +35,11 @@ def _backward_rule(g_output, g_cells, gates, cells, cell, weight, reverse):
     return meta(gates.dtype, gates.shape), state, state
 
 
-def _gradients(g0, g1, out0, out1, out2, projected, hidden, cell, weight, bias, reverse, needs):
+def _gradients(g0, g1, out0, out1, out2, projected, hidden, cell, weight, reverse, needs):
     import rushlight
     if rushlight.is_grad_enabled():
         g_gates, g_hidden, g_cell, before = _differentiable(
-            g0, g1, projected, hidden, cell, weight, bias, reverse)
+            g0, g1, projected, hidden, cell, weight, reverse)
     else:
         if g0 is None:
             g0 = out0.new_zeros(out0.shape)
@@ -48,19 +49,17 @@ def _gradients(g0, g1, out0, out1, out2, projected, hidden, cell, weight, bias, 
         before = cat([out0[1:], edge]) if reverse else cat([edge, out0[:-1]])
     rows = g_gates.reshape(-1, g_gates.shape[-1])
     g_weight = matmul(rows.t(), before.reshape(-1, before.shape[-1])) if needs[3] else None
-    g_bias = rows.sum(0) if needs[4] and bias is not None else None
-    return g_gates, g_hidden, g_cell, g_weight, g_bias
+    return g_gates, g_hidden, g_cell, g_weight
 
 
-def _differentiable(g_output, g_cells, projected, hidden, cell, weight, bias, reverse) -> Any:
+def _differentiable(g_output, g_cells, projected, hidden, cell, weight, reverse) -> Any:
     """The backward pass as a function of all it depends on, for higher derivatives."""
     steps = range(projected.shape[0] - 1, -1, -1) if reverse else range(projected.shape[0])
     before, gates, cells = [], {}, {}
     h, c = hidden, cell
     for t in steps:
         before.append(h)
-        product = matmul(h, weight.t())
-        summed = projected[t] + (product if bias is None else product + bias)
+        summed = projected[t] + matmul(h, weight.t())
         i, f, g, o = summed.chunk(4, -1)
         i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
         gates[t] = i, f, g, o, c
@@ -89,9 +88,9 @@ def _differentiable(g_output, g_cells, projected, hidden, cell, weight, bias, re
 
 
 lstm_sequence = primitive(
-    "lstm_sequence", "recurrent", "projected hidden cell weight bias?", _forward_rule,
+    "lstm_sequence", "recurrent", "projected hidden cell weight", _forward_rule,
     "recurrent.lstm",
-    {("projected", "hidden", "cell", "weight", "bias"): _gradients},
+    {("projected", "hidden", "cell", "weight"): _gradients},
     params=("reverse",), multi=3, non_differentiable=(2,), undefined=True,
     node_name="MkldnnRnnLayerBackward0")
 
@@ -101,7 +100,7 @@ lstm_backward = primitive(
 
 
 @export("nn.functional", name="_lstm_sequence")
-def lstm_layer(projected, hidden, cell, weight, bias, reverse):
-    """(outputs, cells), both (T, B, H), of a layer; `projected` is W_x x + b_x, (T, B, 4 H)."""
-    outputs, cells, _ = lstm_sequence(projected, hidden, cell, weight, bias, reverse=reverse)
+def lstm_layer(projected, hidden, cell, weight, reverse):
+    """(outputs, cells), both (T, B, H), of a layer; `projected` is W_x x + b, (T, B, 4 H)."""
+    outputs, cells, _ = lstm_sequence(projected, hidden, cell, weight, reverse=reverse)
     return outputs, cells

@@ -244,10 +244,13 @@ class RNNBase(Module):
             for direction in range(directions):
                 number = layer * directions + direction
                 weight_ih, weight_hh, bias_ih, bias_hh, *projection = self._weights_of(number)
+                if self.mode == "LSTM" and self.bias:
+                    # Both biases are added to the same sums, and their gradients are equal.
+                    bias_ih, bias_hh = bias_ih + bias_hh, None
                 projected = F.linear(input, weight_ih, bias_ih)
                 state = tuple(state[number] for state in states)
                 if self._is_one_record(packed, projected):
-                    outputs, cells = F._lstm_sequence(projected, *state, weight_hh, bias_hh,
+                    outputs, cells = F._lstm_sequence(projected, *state, weight_hh,
                                                       direction == 1)
                     end = 0 if direction == 1 else -1
                     results.append(outputs)

@@ -13,7 +13,7 @@ def _order(steps, reverse):
     return range(steps - 1, -1, -1) if reverse else range(steps)
 
 
-def lstm(projected, hidden, cell, weight, bias, reverse):
+def lstm(projected, hidden, cell, weight, reverse):
     """(outputs, cells, activated gates) of every step."""
     steps, batch, four = projected.shape
     size = four // 4
@@ -22,8 +22,6 @@ def lstm(projected, hidden, cell, weight, bias, reverse):
     across = np.ascontiguousarray(weight.T)
     for t in _order(steps, reverse):
         summed = hidden @ across
-        if bias is not None:
-            summed += bias
         summed += projected[t]
         now = gates[t]
         now[:, :2 * size] = _sigmoid(summed[:, :2 * size])
