@@ -192,7 +192,7 @@ def wanted_tasks() -> int:
 
     Each row of blocks packs B anew, so there are no more than needed. Sums do not depend on it.
     """
-    return max(4, min(16, 2 * processors()))
+    return max(8, min(16, 2 * processors()))
 
 
 def rows_for(tasks: int) -> int:

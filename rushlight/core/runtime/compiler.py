@@ -88,7 +88,7 @@ def compile_nothing_more() -> None:
 def compile_now(slot: Slot, graph, service=None) -> None:
     """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
     with whole:
-        from ..codegen.library import admit, open_llvm
+        from ..codegen.library import admit
         from ..codegen.planning import blueprint
         from ..codegen.pool import pool
         from .native import NativePlan
@@ -99,7 +99,6 @@ def compile_now(slot: Slot, graph, service=None) -> None:
         if service is not None:
             try:
                 service.send(graph)
-                open_llvm()
                 reply = service.receive()
                 with whole:
                     made, binaries = service.understand(reply)
@@ -158,6 +157,23 @@ def request(slot: Slot, part, live, leaves, values) -> None:
         _wake.notify()
 
 
+def _start() -> Any:
+    """The compiler's process; None where it cannot be had: then this thread compiles.
+
+    It starts when LLVM has been loaded here: both at once would take the program's processor.
+    """
+    try:
+        with whole:
+            from ..codegen.library import open_llvm
+            from .service import Service
+        open_llvm()
+        with whole:
+            return Service()
+    except Exception as error:      # whatever it is, it is shown, and met again if it matters
+        _complain(f"compiles in its own process: {error}")
+        return None
+
+
 def _work() -> None:
     """The background thread: hands plans to the compiler's process and takes what it makes."""
     service: Any = None
@@ -174,15 +190,9 @@ def _work() -> None:
         before = sys.getswitchinterval()
         sys.setswitchinterval(min(before, TURN))
         with whole:
-            from .service import Broken, Service
             from .threads import lend_a_processor
         lend_a_processor(True)
-        if service is None:
-            try:
-                with whole:
-                    service = Service()
-            except Broken as error:
-                _complain(f"compiles in its own process: {error}")
+        service = service or _start()
         compile_now(slot, graph, service)
         sys.setswitchinterval(before)
         if service is not None and service.child.poll() is not None:
