@@ -4,8 +4,8 @@
 
 Each number is of a fresh process of one library: the greatest resident memory of three steps after
 warm-up (in rushlight: after its compiler has finished), above what was resident before the network
-was made, when the library had loaded what it computes with. Linux only: the peak is read from /proc
-and reset through it.
+was made, when the library had trained a tiny network and so loaded what it computes with. Linux
+only: the peak is read from /proc and reset through it.
 """
 
 from __future__ import annotations
@@ -39,8 +39,14 @@ def repeat(step):
             wait()
 
 torch.set_num_threads(int(sys.argv[3]))
-weight = torch.ones(8, 8, requires_grad=True)
-repeat(lambda: (weight @ weight).relu().sum().backward())
+small = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Flatten(),
+                            torch.nn.Linear(8 * 36, 8), torch.nn.GELU(), torch.nn.LayerNorm(8))
+def warm_up():
+    loss = torch.nn.functional.cross_entropy(small(torch.ones(2, 3, 8, 8)), torch.tensor([1, 2]))
+    loss.backward()
+    loss.item()
+repeat(warm_up)
+del small
 before = resident("VmRSS")
 step = next(row for row in ROWS if row.name == sys.argv[2]).build(torch, lambda work: work).step
 repeat(step)
