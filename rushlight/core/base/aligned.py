@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -34,17 +35,19 @@ class Allocator:
     remembers with the array whom to give it back to. This handler is NumPy's own but for its
     ``malloc``, which is the C library's ``aligned_alloc``: what that returns, ``free`` takes back.
 
-        previous = lines.set(lines.handler)
+        token = lines.chosen.set(lines.handler)
         try:
             array = np.empty(...)       # owns its memory, as always
         finally:
-            lines.set(previous)
+            lines.chosen.reset(token)
         lines.advise(array)
+
+    chosen: NumPy's context variable, which has a value once its C function has set one.
     """
 
     def __init__(self):
         self.handler: Any = None
-        self.set: Any = None
+        self.chosen: Any = None
         self._advise: Any = None
         if sys.platform != "linux":
             return
@@ -56,7 +59,7 @@ class Allocator:
         except (AttributeError, ValueError):
             return
         python = ctypes.py_object
-        self.set = ctypes.PYFUNCTYPE(python, python)(table[SET_HANDLER])
+        set_handler = ctypes.PYFUNCTYPE(python, python)(table[SET_HANDLER])
         own = ctypes.PYFUNCTYPE(python)(table[GET_HANDLER])()
         pointer = _capsule_pointer(own, b"mem_handler")
         # char name[127], uint8 version, then ctx, malloc, calloc, realloc, free.
@@ -74,7 +77,11 @@ class Allocator:
         mine[2:] = functions[2:]
         make = ctypes.pythonapi.PyCapsule_New
         make.restype, make.argtypes = python, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-        self.handler = make(ctypes.addressof(memory), b"mem_handler", None)
+        handler = make(ctypes.addressof(memory), b"mem_handler", None)
+        context = copy_context()
+        context.run(set_handler, handler)
+        self.chosen = next((v for v in context if v.name == "current_allocator"), None)
+        self.handler = handler if self.chosen is not None else None
         self._advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
     def advise(self, array: np.ndarray) -> None:
@@ -96,11 +103,11 @@ def empty(shape, dtype) -> np.ndarray:
     lines = allocator()
     if lines.handler is None:
         return np.empty(shape, dtype)
-    previous = lines.set(lines.handler)
+    token = lines.chosen.set(lines.handler)
     try:
         array = np.empty(shape, dtype)
     finally:
-        lines.set(previous)
+        lines.chosen.reset(token)
     lines.advise(array)
     return array
 

@@ -365,6 +365,28 @@ copy:
 finished:
   ret i64 0
 }}
+
+; Both: `whole` holds items_at, data_at, count, program, number of steps, table, scratch. The list
+; and its arrays are the caller's own, so they may be read without the interpreter's lock.
+define i64 @run_whole(ptr %whole, ptr %list) #0 {{
+start:
+  %items_at = load i64, ptr %whole
+  %at_data = getelementptr i64, ptr %whole, i64 1
+  %data_at = load i64, ptr %at_data
+  %at_count = getelementptr i64, ptr %whole, i64 2
+  %count = load i64, ptr %at_count
+  %at_program = getelementptr i64, ptr %whole, i64 3
+  %program = load ptr, ptr %at_program
+  %at_steps = getelementptr i64, ptr %whole, i64 4
+  %steps = load i64, ptr %at_steps
+  %at_table = getelementptr i64, ptr %whole, i64 5
+  %table = load ptr, ptr %at_table
+  %at_scratch = getelementptr i64, ptr %whole, i64 6
+  %scratch = load ptr, ptr %at_scratch
+  call i64 @addresses(ptr %list, i64 %items_at, i64 %data_at, i64 %count, ptr %table)
+  %failed = call i64 @run(ptr %program, i64 0, i64 %steps, ptr %table, ptr %scratch, ptr null)
+  ret i64 %failed
+}}
 """
 
 
@@ -376,11 +398,12 @@ class Pool:
         text = TEXT.format(spin_nanoseconds=SPIN_NANOSECONDS, pause=pause,
                            pause_declaration=declaration)
         codes = immortal(link(binary("pool", lambda: text),
-                              ("initialize", "set_workers", "run", "addresses")))
+                              ("initialize", "set_workers", "run", "run_whole", "addresses")))
         i64, ptr = ctypes.c_int64, ctypes.c_void_p
         self.initialize = ctypes.CFUNCTYPE(i64)(codes["initialize"])
         self._set_workers = ctypes.CFUNCTYPE(i64, i64)(codes["set_workers"])
         self.run = ctypes.CFUNCTYPE(i64, ptr, i64, i64, ptr, ptr, ptr)(codes["run"])
+        self.run_whole = ctypes.CFUNCTYPE(i64, ptr, ptr)(codes["run_whole"])
         # PyDLL's convention: the list and its arrays are read with the interpreter's lock held.
         self.addresses = ctypes.PYFUNCTYPE(i64, ptr, i64, i64, i64, ptr)(codes["addresses"])
         self.initialize()

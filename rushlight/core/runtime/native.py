@@ -77,6 +77,7 @@ class Arena:
 ARENA = Arena()
 
 
+@functools.cache
 def _list_layout():
     """(offset of a list's items, offset of an array's data) in CPython, found by looking."""
     import ctypes
@@ -101,9 +102,6 @@ def _list_layout():
     if items is None or probe.__sizeof__() < items_at or word(items) != id(array):
         return None
     return items_at, data_at
-
-
-_LAYOUT: list = []
 
 
 class NativePlan:
@@ -201,6 +199,15 @@ class NativePlan:
         self.kept = [self._packing(kept) for kept in self.blueprint.kept]
         self.scratch = np.zeros(max(longest, 2), np.int64)
         self.pointers = (self.table.ctypes.data, self.scratch.ctypes.data)
+        # What `run_whole` reads, for a plan that is one call: see there.
+        self.at_once = 0
+        layout = _list_layout()
+        if layout is not None and len(self.segments) == 1 and not self.kept:
+            program, address, steps, _ = self.segments[0]
+            if program is not None:
+                self.whole = np.array([*layout, self.first_output + len(self.created), address,
+                                       steps, *self.pointers], np.int64)
+                self.at_once = self.whole.ctypes.data
 
     def _packing(self, kept: Kept):
         """(leaf, key of the form, bytes, table slot, program) of what is packed once."""
@@ -272,7 +279,7 @@ class NativePlan:
         arrays = leaves[:]
         leaves.clear()
         lines = self.lines
-        previous = lines.set(lines.handler) if lines is not None else None
+        token = lines.chosen.set(lines.handler) if lines is not None else None
         try:
             for claim, shape, kind, axes in self.created:
                 if claim >= 0:
@@ -287,7 +294,7 @@ class NativePlan:
                 arrays.append(made)
         finally:
             if lines is not None:
-                lines.set(previous)
+                lines.chosen.reset(token)
         made = None
         for slot in self.huge:
             aligned.allocator().advise(arrays[slot])
@@ -295,9 +302,22 @@ class NativePlan:
             _return_memory()
         ARENA.reserve(self.blueprint.arena_bytes)
         table[self.arena_slot] = ARENA.address
+        hosts: dict = {}
+        if self.at_once and seconds is None:
+            failed = pooled.run_whole(self.at_once, id(arrays))
+            while failed >= 0:
+                failed = self._refused(self.segments[0], failed, arrays, hosts, scalars, pooled)
+        else:
+            self._run_segments(pooled, arrays, hosts, scalars, seconds, values)
+        self.runs += 1
+        count = len(arrays)
+        return [arrays[slot] if m is None and slot < count else
+                self._output(slot, m, arrays, hosts) for slot, m in self.results]
+
+    def _run_segments(self, pooled, arrays, hosts, scalars, seconds, values) -> None:
+        """Native steps up to the next host step, and so on; with times where they are wanted."""
         self._addresses(pooled, arrays)
         held = self._pack(pooled, values) if self.kept else None
-        hosts: dict = {}
         for segment in self.segments:
             program, address, steps, starts = segment
             if program is None:
@@ -313,17 +333,12 @@ class NativePlan:
             if times is not None and seconds is not None:
                 seconds += [times[first] * 1e-9 for _, first, _ in starts]
         del held          # nothing reads the packed weights any more
-        self.runs += 1
-        count = len(arrays)
-        return [arrays[slot] if m is None and slot < count else
-                self._output(slot, m, arrays, hosts) for slot, m in self.results]
 
     def _addresses(self, pooled, arrays) -> None:
         """Write the arrays' addresses to the front of the table."""
-        if not _LAYOUT:
-            _LAYOUT.append(_list_layout())
-        if _LAYOUT[0] is not None:
-            pooled.addresses(id(arrays), *_LAYOUT[0], len(arrays), self.pointers[0])
+        layout = _list_layout()
+        if layout is not None:
+            pooled.addresses(id(arrays), *layout, len(arrays), self.pointers[0])
             return
         self.table[:len(arrays)] = [a.__array_interface__["data"][0] for a in arrays]
 
