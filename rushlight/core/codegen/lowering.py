@@ -18,9 +18,9 @@ Note [kernels]: a generator is ``function(module, target, *parameters)``; it wri
 one 8-byte word an argument: the address of an operand's first element (its offset included), or a
 number. Tasks begin..end-1 run in any order and on any thread at the same time, each writes memory
 of its own. How sums are cut into tasks depends on shapes alone, so results do not depend on the
-number of threads or processors. A task should take 5 us or more. Returning non-zero means "an input that the
-interpreter must refuse": nothing that is read by the step may have been overwritten then; the
-interpreter runs the record and raises the error.
+number of threads or processors. A task should take 5 us or more. Returning non-zero means "an input
+that the interpreter must refuse": nothing that is read by the step may have been overwritten then;
+the interpreter runs the record and raises the error.
 """
 
 from __future__ import annotations
