@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rushlight.core.codegen import convolution, tuning
+from rushlight.core.codegen import convolution, gemm, tuning
 
 from .harness import interpreted, native
 from .test_convolution import arrays, close
@@ -71,3 +71,25 @@ def test_every_way_computes_the_same(home, monkeypatch, number):
     monkeypatch.setenv("RUSHLIGHT_TUNE", "1")
     ways, way = convolve(monkeypatch)
     assert way is ways[number]
+
+
+def test_every_way_of_a_product_has_the_same_bits(home, monkeypatch):
+    draw = np.random.default_rng(5)
+    x, y = (draw.standard_normal(shape).astype(np.float32) for shape in ((300, 700), (700, 420)))
+    expected = native("mm", [x, y])[0]
+    np.testing.assert_allclose(expected, interpreted("mm", [x, y])[0], rtol=1e-4, atol=1e-3)
+    monkeypatch.setenv("RUSHLIGHT_TUNE", "1")
+    taken = set()
+    for number in range(10):
+        seen = []
+
+        def chosen(low, question, ways, emit, number=number, seen=seen):
+            way = ways[number % len(ways)]
+            seen.append((way, len(ways), tuning.measure(low, lambda trial: emit(trial, way))))
+            return way
+        monkeypatch.setattr(gemm, "chosen", chosen)
+        np.testing.assert_array_equal(native("mm", [x, y])[0], expected)
+        (way, count, seconds), = seen
+        assert count >= 3 and 0 < seconds < 10
+        taken.add(way)
+    assert len(taken) >= 3

@@ -33,9 +33,10 @@ from .gemm_problem import Problem, make
 from .gemm_stream import stripe_of
 from .gemm_tile import cut
 from .gemm_tiles import scratch_bytes
-from .lowering import lowers
+from .lowering import Number, Operand, lowers
 from .pool import processors
 from .target import tiles_permitted
+from .tuning import chosen
 
 
 def oriented(problem: Problem) -> tuple[Problem | None, bool]:
@@ -154,14 +155,29 @@ def large(low, problem: Problem, arguments: list) -> None:
     """Packed panels."""
     engine = engine_of(problem)
     depth = depth_of(problem, engine)
-    arguments = list(arguments)
-    if problem.k > depth and (engine == "tiles" or not problem.plain):
-        size = problem.batch * problem.m * problem.n * problem.itemsize
-        arguments.append(("slot", low.temporary(
-            scratch_bytes(problem) if engine == "tiles" else size)))
-    row_blocks, column_blocks = blocks_of(problem, depth, engine)
-    low.step(f"gemm_{engine}.{engine}", (problem, row_blocks, column_blocks, depth), arguments,
-             problem.batch * row_blocks * column_blocks)
+    ways = [(*blocks_of(problem, depth, engine), depth)]
+    if engine == "packed" and all(isinstance(item, (Operand, Number)) for item in arguments):
+        ways = list(dict.fromkeys([*ways, *_further_ways(problem, ways[0])]))
+
+    def emit(low, way):
+        row_blocks, column_blocks, depth = way
+        more = []
+        if problem.k > depth and (engine == "tiles" or not problem.plain):
+            size = problem.batch * problem.m * problem.n * problem.itemsize
+            more.append(("slot", low.temporary(
+                scratch_bytes(problem) if engine == "tiles" else size)))
+        low.step(f"gemm_{engine}.{engine}", (problem, *way), [*arguments, *more],
+                 problem.batch * row_blocks * column_blocks)
+    emit(low, chosen(low, ("product", problem), ways, emit))
+
+
+def _further_ways(problem: Problem, way: tuple) -> list:
+    """Other blocks than the estimated ones, for `tuning`; k is cut alike: sums stay the same."""
+    rows, columns, depth = way
+    most_rows, most_columns = -(-problem.m // 64), -(-problem.n // 64)
+    return [(max(1, min(most_rows, r)), max(1, min(most_columns, c)), depth)
+            for r, c in ((2 * rows, columns), (rows // 2, columns), (rows, 2 * columns),
+                         (rows, columns // 2), (2 * rows, columns // 2))]
 
 
 def depth_of(problem: Problem, engine: str) -> int:
