@@ -197,6 +197,8 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
             narrow = 32 if problem.m * problem.k * problem.itemsize <= 1 << 20 else 128
             columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // narrow)))
         rows = min(-(-wanted_tasks() // (columns * problem.batch)), problem.m // 256)
+        if rows > 1 and rows * columns * problem.batch % 2:     # nine tasks are bad for two threads
+            rows += 1
     else:                           # matrix instructions are fast: packing A again costs more
         columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
         rows = 1
