@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import os
 import random
 import sys
 import time
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,7 @@ DECIDING = frozenset("floor sgn sign".split())    # besides those with an intege
 SINGULAR = frozenset("div log reciprocal relu rsqrt sqrt".split())    # not smooth at zero
 RUNS = 16           # of the interpreter with random errors
 UP, DOWN, ALIKE = RUNS - 2, RUNS - 1, RUNS       # the last three, see `Perturbed`
+LARGEST = 2 ** 22   # elements of a broadcast result
 MARGIN = 4          # a difference is rounding up to this times the most these moved an element
 found = {"plans": 0, "rounded": 0, "programs": 0}
 
@@ -471,7 +474,10 @@ def overlaps(x) -> bool:
 
 
 def broadcasts(a, b) -> bool:
-    return all(x == y or x == 1 or y == 1 for x, y in zip(reversed(a), reversed(b)))
+    """Whether shapes broadcast, and to no more than `LARGEST` elements."""
+    pairs = list(zip_longest(reversed(a), reversed(b), fillvalue=1))
+    return all(x == y or x == 1 or y == 1 for x, y in pairs) and \
+        math.prod(y if x == 1 else x for x, y in pairs) <= LARGEST
 
 
 def run_program(seed: int) -> None:
