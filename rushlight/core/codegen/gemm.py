@@ -15,8 +15,8 @@ written along consecutive memory. The cost model (`strategy`), first line that h
 walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
 B for each block of rows and, where A is not well laid, one over A for each stripe of columns, so
 blocks are as wide as the second level cache allows and only as many as make two tasks for each
-processor of the machine. Where A is well laid and not large, stripes may be narrow. Sums are
-decided by shapes and strides, never by the number of threads or processors.
+processor of the machine (eight to sixteen). Where A is well laid and not large, stripes may be
+narrow. Sums are decided by shapes and strides, never by the number of threads or processors.
 
 float16, and bfloat16 without instructions of its own, are converted as they are read; sums are
 float32 (float64 for float64), one after another over k (or over a piece of it). The bfloat16
@@ -196,9 +196,7 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
         if rows_in_place(problem):      # a stripe more costs a reading of A
             narrow = 32 if problem.m * problem.k * problem.itemsize <= 1 << 20 else 128
             columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // narrow)))
-        rows = min(-(-wanted_tasks() // (columns * problem.batch)), problem.m // 256)
-        if rows > 1 and rows * columns * problem.batch % 2:     # nine tasks are bad for two threads
-            rows += 1
+        rows = rows_for(columns * problem.batch, wanted_tasks(), problem.m // 256)
     else:                           # matrix instructions are fast: packing A again costs more
         columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
         rows = 1
@@ -213,11 +211,11 @@ def wanted_tasks() -> int:
     return max(8, min(16, 2 * processors()))
 
 
-def rows_for(tasks: int) -> int:
-    """In how many row blocks to cut so many tasks: at least four, and few ones evenly."""
-    if tasks < 4:
-        return -(-4 // tasks)
-    return 2 if tasks % 2 and tasks < 16 else 1
+def rows_for(tasks: int, wanted: int = 4, most: int = 64) -> int:
+    """In how many row blocks, `most` or so, to cut so many tasks: as `wanted`, few ones evenly."""
+    rows = min(-(-wanted // tasks), most)
+    odd = rows * tasks % 2 and (rows > 1 or tasks < 16)     # nine tasks are bad for two threads
+    return rows + 1 if odd else rows
 
 
 @lowers("mm", epilogue=True)

@@ -46,9 +46,8 @@ class Blocks:
 
     def __init__(self, target, problem: Problem, row_blocks, column_blocks, depth, most=None):
         self.lanes = target.lanes(problem.itemsize)
-        rows, self.vectors = packed_tile(target, problem)
-        if most is not None:            # panels of 16-bit numbers
-            rows, self.vectors = most, 2
+        # `most` rows: of panels of 16-bit numbers.
+        rows, self.vectors = packed_tile(target, problem) if most is None else (most, 2)
         self.width = self.lanes * self.vectors
         self.row_tiles, self.rows, self.longer = cut(problem.m, rows)
         self.full_columns = problem.n // self.width

@@ -37,7 +37,7 @@ from ..interpreter.plan import EXCLUSIVE, StepFailed
 from ..ops.core_views import as_strided_array
 
 FORMS = 2
-LONG = 2 ** 14          # bytes of an output from which new ones are allocated at cache lines
+LONG = 2 ** 14          # bytes of an output from which it is allocated at a cache line
 LARGE = 2 ** 24         # bytes of a plan's arena from which its interpreted runs filled the heap
 
 
@@ -130,14 +130,9 @@ class NativePlan:
                 sorted(range(len(m.shape)), key=lambda a: -m.strides[a]))  # noqa: B023
             shape = tuple(m.shape) if order is None else tuple(m.shape[a] for a in order)
             axes = None if order is None else tuple(np.argsort(order))
-            self.created.append((claims.get(i, -1), shape, m.np, axes))
+            empty = aligned.empty if m.nbytes >= LONG else np.empty
+            self.created.append((claims.get(i, -1), shape, m.np, axes, empty))
         self.first_output = leaves
-        fresh = [(leaves + i, m.nbytes) for i, m in enumerate(blueprint.output_metas)
-                 if i not in claims]
-        lines = aligned.allocator()
-        worth = lines.handler is not None and any(nbytes >= LONG for _, nbytes in fresh)
-        self.lines = lines if worth else None
-        self.huge = [slot for slot, nbytes in fresh if worth and nbytes >= aligned.HUGE]
         self.codes: list = []
         self._assemble()
         self.results = [self._result(a) for a in graph.outputs]
@@ -278,26 +273,18 @@ class NativePlan:
                 return self.interpreter.run(leaves, scalars, seconds)
         arrays = leaves[:]
         leaves.clear()
-        lines = self.lines
-        token = lines.chosen.set(lines.handler) if lines is not None else None
-        try:
-            for claim, shape, kind, axes in self.created:
-                if claim >= 0:
-                    made = arrays[claim]
-                    if getrefcount(made) > EXCLUSIVE or made.base is not None or \
-                            not made.flags.writeable:
-                        made = made.copy(order="K")
-                else:
-                    made = np.empty(shape, kind)
-                    if axes is not None:
-                        made = made.transpose(axes)
-                arrays.append(made)
-        finally:
-            if lines is not None:
-                lines.chosen.reset(token)
+        for claim, shape, kind, axes, empty in self.created:
+            if claim >= 0:
+                made = arrays[claim]
+                if getrefcount(made) > EXCLUSIVE or made.base is not None or \
+                        not made.flags.writeable:
+                    made = made.copy(order="K")
+            else:
+                made = empty(shape, kind)
+                if axes is not None:
+                    made = made.transpose(axes)
+            arrays.append(made)
         made = None
-        for slot in self.huge:
-            aligned.allocator().advise(arrays[slot])
         if not self.runs and self.blueprint.arena_bytes > LARGE:
             _return_memory()
         ARENA.reserve(self.blueprint.arena_bytes)

@@ -140,8 +140,7 @@ def _run_as_before(trace, why) -> bool:
     del trace[:len(part)]
     state = STATE.own
     if trace is state.trace:
-        state.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple]) \
-            if trace else 0
+        state.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
     key, leaves, scalars = found
     _run_structure(part, known, key, leaves, scalars, why)
     return True
