@@ -262,3 +262,19 @@ def test_kernels_reach_other_processors(dtype):
             ("gemm_combine.combine", (problem, 3))):
         text = library.generate(generator, parameters, arm)
         assert "kernel" in library.compile_text(text, arm, assembly=True)
+
+
+@pytest.mark.parametrize("generator, parameters", [
+    ("gemm_packed.packed", (1, 1, 96)), ("gemm_direct.direct", (1, 1))])
+def test_multiply_adds_read_elements_of_a(generator, parameters):
+    """Every second row's; with an index register they would be two instructions after all."""
+    wide = library.limited("avx512")
+    if wide.vector_bits != 512:
+        pytest.skip("memory operands that are repeated come with AVX-512")
+    problem = Problem("float32", "float32", 1, 56, 32, 96, (0, 96, 1), (0, 32, 1), (0, 0, 1), (),
+                      None, (), ((0, 32, 1),))
+    text = library.generate(generator, (problem, *parameters), wide)
+    folded = [line for line in library.compile_text(text, wide, assembly=True).splitlines()
+              if "vfmadd" in line and "{1to16}" in line]
+    assert len(folded) >= 14
+    assert all("," not in line[line.index("("):line.index(")")] for line in folded)

@@ -29,7 +29,9 @@ from tests.laws.tolerances import (
     TERMS_OF_SIZE_ONE,
 )
 
-POINTWISE = sorted(name for name, op in REGISTRY.items() if op.family == "pointwise")
+# Special functions have no body, and are registered when they are first used: see their own tests.
+POINTWISE = sorted(name for name, op in REGISTRY.items() if op.family == "pointwise"
+                   and not getattr(op.body, "__module__", "").endswith("special_functions"))
 DTYPES = ("float32", "float64", "int64", "uint8", "bool", "complex64")
 HALVES = ("float16", "bfloat16")
 

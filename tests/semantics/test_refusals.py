@@ -1,5 +1,6 @@
 """What PyTorch refuses, with its type of error and the start of its text."""
 
+import numpy
 import pytest
 
 import rushlight as torch
@@ -40,6 +41,16 @@ REFUSED = [
      "max(): argument 'input' (position 1) must be Tensor, not list"),
     ("torch.equal(torch.ones(2), 1)", TypeError,
      "equal(): argument 'other' (position 2) must be Tensor, not int"),
+    ("torch.mm(torch.ones(2, 2), 3)", TypeError,
+     "mm(): argument 'mat2' (position 2) must be Tensor, not int"),
+    ("torch.mm(torch.ones(2, 2), numpy.ones((2, 2)))", TypeError,
+     "mm(): argument 'mat2' (position 2) must be Tensor, not numpy.ndarray"),
+    ("torch.mv(torch.ones(2, 2), 2)", TypeError,
+     "mv(): argument 'vec' (position 2) must be Tensor, not int"),
+    ("torch.dot(torch.ones(2), 1.0)", TypeError,
+     "dot(): argument 'tensor' (position 2) must be Tensor, not float"),
+    ("torch.ones(2, 2) @ 3", TypeError, "unsupported operand type(s) for @: 'Tensor' and 'int'"),
+    ("3 @ torch.ones(2, 2)", TypeError, "unsupported operand type(s) for @: 'int' and 'Tensor'"),
     ("torch.ones(2).copy_([1, 2])", TypeError, "copy_(): argument 'other' (position 1)"),
     ("torch.ones(2).to('float32')", RuntimeError, "Invalid device string: 'float32'"),
     ("torch.nn.Linear(3, 4)(torch.zeros(2, 3, dtype=torch.float64))", RuntimeError,
@@ -68,7 +79,7 @@ REFUSED = [
 @pytest.mark.parametrize("code, kind, text", REFUSED, ids=[case[0] for case in REFUSED])
 def test_refused(code, kind, text):
     with pytest.raises(kind) as caught:
-        eval(code, {"torch": torch, "F": F})
+        eval(code, {"torch": torch, "F": F, "numpy": numpy})
     assert type(caught.value) is kind
     assert str(caught.value).startswith(text)
 

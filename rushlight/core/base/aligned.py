@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from contextvars import copy_context
+from contextvars import Context
 from typing import Any
 
 import numpy as np
@@ -38,12 +38,11 @@ def empty(shape, dtype) -> np.ndarray:
     found = _handler()
     if found is None:
         return np.empty(shape, dtype)
-    variable, handler, advise = found
-    token = variable.set(handler)
+    context, advise = found
     try:
-        array = np.empty(shape, dtype)
-    finally:
-        variable.reset(token)
+        array = context.run(np.empty, shape, dtype)
+    except RuntimeError:        # the context is entered: by another thread, or what GC finalizes
+        return np.empty(shape, dtype)
     if array.nbytes >= HUGE:
         start = array.__array_interface__["data"][0]
         skipped = -start % 4096
@@ -53,10 +52,10 @@ def empty(shape, dtype) -> np.ndarray:
 
 @functools.cache
 def _handler() -> Any:
-    """(NumPy's context variable, a handler for it, madvise), on Linux; elsewhere None.
+    """(a context in which NumPy uses such a handler, madvise), on Linux; elsewhere None.
 
     The handler is NumPy's own but for its ``malloc``, which is the C library's ``aligned_alloc``:
-    what that returns, ``free`` takes back. The variable exists once NumPy's C function has set it.
+    what that returns, ``free`` takes back.
     """
     if sys.platform != "linux":
         return None
@@ -84,11 +83,12 @@ def _handler() -> Any:
     make = ctypes.pythonapi.PyCapsule_New
     make.restype, make.argtypes = python, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
     handler = make(ctypes.addressof(memory), b"mem_handler", None)
-    context = copy_context()
+    context = Context()
     context.run(set_handler, handler)
-    variable = next((v for v in context if v.name == "current_allocator"), None)
+    if all(variable.name != "current_allocator" for variable in context):
+        return None
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    return None if variable is None else (variable, handler, advise)
+    return context, advise
 
 
 def _table():

@@ -7,6 +7,7 @@ from .conv_geometry import Blocks, Correlation, Layout, split
 from .conv_pack import compute_type, first_lanes, plane_packer
 from .conv_store import Results, load_masked, store_masked
 from .llvm_types import vector
+from .repeated import Repeated
 
 
 def correlate(module, target, problem: Correlation, blocks: Blocks, per_task: int, bias: bool,
@@ -159,12 +160,10 @@ class _Tiles:
             with b.loop(0, count, unroll=False) as k:
                 values = [load_masked(b, kind, b.element(pointer, k * layout.plane, self.kind),
                                       mask) for pointer, mask in zip(rows, masks)]
-                place = b.element(base, k * step, self.kind)
+                taps = Repeated(b, b.element(base, k * step, self.kind), self.kind, lanes, vectors)
                 for t in range(size):
-                    weight = b.splat(b.load(self.kind, b.element(place, t * pitch, self.kind)),
-                                     lanes)
-                    for v in range(vectors):
-                        sums[t][v].set(b.fma(weight, values[v], sums[t][v].get()))
+                    for total, weight, value in zip(sums[t], taps.row(t, t * pitch), values):
+                        total.set(b.fma(weight, value, total.get()))
         for t in range(size):
             for v in range(vectors):
                 b.store(sums[t][v].get(), b.element(scratch, (t * vectors + v) * lanes, self.kind))

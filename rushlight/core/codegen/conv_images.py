@@ -15,6 +15,7 @@ from .conv_geometry import MANY_TASKS, Correlation, ceil, split, tile_cycles
 from .conv_pack import compute_type, first_lanes, masked_gather, masked_load, transpose
 from .conv_store import Results
 from .llvm_types import vector
+from .repeated import Repeated
 
 PANEL = 192 << 10       # bytes of transposed inputs, and as many of sums, of one task
 
@@ -236,10 +237,10 @@ class _Images:
             at = b.element(panel, c * lanes, self.kind)
             values = {v: b.load(kind, b.element(at, v * apart, self.kind))
                       for v in range(first, end)}
+            here = Repeated(b, b.element(weights, c * size, self.kind), self.kind, lanes,
+                            len(values))
             for t in range(size):
-                weight = b.splat(b.load(self.kind, b.element(weights, c * size + t, self.kind)),
-                                 lanes)
-                for v, value in values.items():
+                for weight, (v, value) in zip(here.row(t, t), values.items()):
                     totals[t][v].set(b.fma(weight, value, totals[t][v].get()))
 
     def tiles(self, b, outs, panel, weights, sums, channels, block):

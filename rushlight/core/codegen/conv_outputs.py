@@ -18,6 +18,7 @@ from .conv_geometry import FAR, PAGE, TASK_WORK, Correlation, ceil, split, tile_
 from .conv_pack import compute_type, copy_rows, first_lanes, transpose
 from .conv_store import Results
 from .llvm_types import vector
+from .repeated import Repeated
 
 NEAR = 1 << 20          # bytes that a core's level-2 cache holds beside other things
 WIDEST = 2048           # pixels of a row whose sums are kept on the stack
@@ -233,10 +234,10 @@ class _Rows:
         totals = [[b.variable(b.constant(kind, 0)) for _ in range(vectors)] for _ in range(pixels)]
         def step(at, line):
             taps = [b.load(kind, b.element(line, v * lanes, self.kind)) for v in range(vectors)]
+            values = Repeated(b, at, self.kind, lanes, vectors)
             for p in range(pixels):
-                value = b.splat(b.load(self.kind, b.element(at, p * apart, self.kind)), lanes)
-                for v in range(vectors):
-                    totals[p][v].set(b.fma(value, taps[v], totals[p][v].get()))
+                for total, value, tap in zip(totals[p], values.row(p, p * apart), taps):
+                    total.set(b.fma(value, tap, total.get()))
 
         with b.loop(0, kd, unroll=False) as z, \
                 b.loop(0, problem.channels, unroll=False) as c, \

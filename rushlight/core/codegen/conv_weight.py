@@ -26,6 +26,7 @@ from .conv_pack import (
     transpose,
 )
 from .llvm_types import vector
+from .repeated import Repeated
 from .words import Lane
 
 
@@ -241,10 +242,9 @@ class _Products:
             with b.loop(left, right, unroll=False) as i:
                 values = [b.load(kind, b.element(g_row, i * pixel + v * lanes, self.kind))
                           for v in range(vectors)]
-                at = b.element(x_row, i * sw, self.kind)
-                for offset, row in zip(offsets, totals):
-                    one = b.splat(b.load(self.kind, b.element(at, offset, self.kind)), lanes)
-                    for value, total in zip(values, row):
+                ones = Repeated(b, b.element(x_row, i * sw, self.kind), self.kind, lanes, vectors)
+                for t, (offset, row) in enumerate(zip(offsets, totals)):
+                    for one, value, total in zip(ones.row(t, offset), values, row):
                         total.set(b.fma(one, value, total.get()))
         for total, place in zip(sum(totals, []), sum(places, [])):
             b.store(total.get(), place)

@@ -485,6 +485,13 @@ class Builder:
         self.module.declarations.setdefault(name, f"declare void @{name}(ptr, i32, i32, i32)")
         self.line(f"call void @{name}(ptr {pointer.ref}, i32 {int(write)}, i32 {locality}, i32 1)")
 
+    def renamed(self, pointer) -> Value:
+        """The same address, which LLVM takes for another: it does not merge loads through both.
+
+        A load with a single user becomes a memory operand of that instruction.
+        """
+        return self.emit("ptr", f'call ptr asm "", "=r,0"(ptr {pointer.ref})')
+
     # control
     def place(self, label) -> None:
         """Start a block."""

@@ -13,6 +13,7 @@ from .body import MEMORY, emit_body, from_memory, load_number, round_half, to_me
 from .emit import Builder, Value
 from .gemm_problem import Problem
 from .llvm_types import lanes_of, natural_alignment, vector
+from .repeated import Repeated
 from .words import Lane
 
 AHEAD = 8       # rows of a panel of B that are fetched ahead, from the second level cache
@@ -108,8 +109,7 @@ class Tile:
 
         def some(begin, end):
             with b.loop(begin, end, at_once, unroll=False) as k:
-                for further in range(at_once):
-                    self._add_product(a, other, k + further, packed)
+                self._add_product(a, other, k, at_once, packed)
         if ahead is None:
             some(0, whole)
         else:
@@ -118,26 +118,26 @@ class Tile:
                 some(begin, b.minimum(begin + LINE, whole))
         if at_once > 1 and (count.number is None or count.number % at_once):
             with b.loop(whole, count, unroll=False) as k:
-                self._add_product(a, other, k, packed)
+                self._add_product(a, other, k, 1, packed)
 
-    def _add_product(self, a: Source, other: Source, k, packed: bool) -> None:
+    def _add_product(self, a: Source, other: Source, k, count: int, packed: bool) -> None:
+        """Add the products of k .. k + count - 1."""
         b = self.b
-        columns = []
-        for v, mask in enumerate(self.masks):
-            pointer = b.element(other.at(k, 0), v * self.lanes, other.kind)
-            if packed:
-                b.prefetch(b.element(pointer, other.first * AHEAD, other.kind))
-                columns.append(b.load(vector(self.compute, self.lanes), pointer,
-                                      self.lanes * natural_alignment(self.compute)))
-            else:
-                columns.append(load_row(b, other, pointer, self.lanes, self.compute, mask))
-        first = a.at(0, k)
-        for r in range(self.rows):
-            one = load_one(b, a, b.element(first, r * a.first, a.kind), self.compute)
-            one = b.splat(one, self.lanes)
-            for v, column in enumerate(columns):
-                total = self.sums[r][v]
-                total.set(b.fma(one, column, total.get()))
+        elements = Repeated(b, a.at(0, k), a.kind, self.lanes, len(self.masks), self.compute)
+        for further in range(count):
+            columns = []
+            for v, mask in enumerate(self.masks):
+                pointer = b.element(other.at(k + further, 0), v * self.lanes, other.kind)
+                if packed:
+                    b.prefetch(b.element(pointer, other.first * AHEAD, other.kind))
+                    columns.append(b.load(vector(self.compute, self.lanes), pointer,
+                                          self.lanes * natural_alignment(self.compute)))
+                else:
+                    columns.append(load_row(b, other, pointer, self.lanes, self.compute, mask))
+            for r, totals in enumerate(self.sums):
+                ones = elements.row(r, r * a.first + further * a.second)
+                for one, column, total in zip(ones, columns, totals):
+                    total.set(b.fma(one, column, total.get()))
 
     def load(self, pointer: Value, stride) -> None:
         """Start from sums in memory (rows `stride` apart)."""

@@ -135,7 +135,11 @@ class NativePlan:
         self.first_output = leaves
         self.codes: list = []
         self._assemble()
+        self.arena_bytes = blueprint.arena_bytes
         self.results = [self._result(a) for a in graph.outputs]
+        count = leaves + outputs
+        self.whole_outputs = [slot for slot, _ in self.results] if \
+            all([m is None and slot < count for slot, m in self.results]) else None
         self.names = [self._name(s) for s in blueprint.stages]
 
     # building
@@ -285,10 +289,11 @@ class NativePlan:
                     made = made.transpose(axes)
             arrays.append(made)
         made = None
-        if not self.runs and self.blueprint.arena_bytes > LARGE:
-            _return_memory()
-        ARENA.reserve(self.blueprint.arena_bytes)
-        table[self.arena_slot] = ARENA.address
+        if self.arena_bytes:
+            if not self.runs and self.arena_bytes > LARGE:
+                _return_memory()
+            ARENA.reserve(self.arena_bytes)
+            table[self.arena_slot] = ARENA.address
         hosts: dict = {}
         if self.at_once and seconds is None:
             failed = pooled.run_whole(self.at_once, id(arrays))
@@ -297,6 +302,8 @@ class NativePlan:
         else:
             self._run_segments(pooled, arrays, hosts, scalars, seconds, values)
         self.runs += 1
+        if self.whole_outputs is not None:
+            return [arrays[slot] for slot in self.whole_outputs]
         count = len(arrays)
         return [arrays[slot] if m is None and slot < count else
                 self._output(slot, m, arrays, hosts) for slot, m in self.results]

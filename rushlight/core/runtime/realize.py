@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
+from itertools import compress
+from operator import le
 from sys import getrefcount
 from typing import Any
 
@@ -42,14 +44,16 @@ if number("RUSHLIGHT_DEBUG"):
 class Structure:
     """What is known of a trace's structure, so that a trace seen before is walked only once.
 
-    held, uses: see `holders` and `leaf_uses`. connected: whether the values form one part.
+    held: see `holders`. shared: the reference count of a leaf that others read as well is above
+    this (see `leaf_uses`). connected: whether the values form one part.
     plans: {live outputs: Plan}, without those that leave values which nothing needs.
     """
 
-    __slots__ = ("held", "uses", "connected", "plans")
+    __slots__ = ("held", "shared", "connected", "plans")
 
     def __init__(self, part, leaves, connected):
-        self.held, self.uses = holders(part), leaf_uses(part, leaves)
+        self.held = holders(part)
+        self.shared = [LIST_ONLY + count for count in leaf_uses(part, leaves)]
         self.connected = connected
         self.plans: dict = {}
 
@@ -122,10 +126,15 @@ def _run_pending(trace, target, why):
     alone = not rest and len(chosen) == 1
     del rest, newer
     if trace is STATE.trace:
-        STATE.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
+        STATE.weight = _weight(trace)
     target = None
     while chosen:
         _run_part(chosen.pop(0), why, alone=alone)
+
+
+def _weight(trace) -> int:
+    """The bytes pending in a trace."""
+    return sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
 
 
 def _run_as_before(trace, why) -> bool:
@@ -140,7 +149,7 @@ def _run_as_before(trace, why) -> bool:
     del trace[:len(part)]
     state = STATE.own
     if trace is state.trace:
-        state.weight = sum([v.meta.weight for v in trace if type(v.meta) is not tuple])
+        state.weight = _weight(trace) if trace else 0
     key, leaves, scalars = found
     _run_structure(part, known, key, leaves, scalars, why)
     return True
@@ -181,7 +190,7 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
         runner = _native(plan, part, live, leaves, leaves) or plan
     watched = begin((live, key), runner, part, live, not is_new, why) if OBSERVERS else None
     seconds = None if watched is None else []
-    arrays = [v.array for v in leaves] if keep else _move_leaves(leaves, known.uses)
+    arrays = [v.array for v in leaves] if keep else _move_leaves(leaves, known.shared)
     try:
         outputs = runner.run(arrays, [*scalars, None], seconds, leaves)
     except StepFailed as failure:
@@ -219,12 +228,12 @@ def _native(plan, part, live, leaves, values):
     return slot.plan
 
 
-def _move_leaves(leaves, uses):
+def _move_leaves(leaves, shared):
     """The leaves' arrays; a leaf that only this part reads gives up its reference."""
-    arrays = []
-    for leaf, count, used in zip(leaves, list(map(getrefcount, leaves)), uses):
-        arrays.append(leaf.array)
-        if count <= LIST_ONLY + used:
+    own = list(map(le, map(getrefcount, leaves), shared))
+    arrays = [leaf.array for leaf in leaves]
+    if True in own:
+        for leaf in compress(leaves, own):
             leaf.array = None
     return arrays
 

@@ -19,6 +19,7 @@ from ..trace.value import FILLED, STATE, Value, append, flush_long_trace, leaf
 from .storage import UntypedStorage
 
 NUMBERS = frozenset((bool, int, float, complex))
+SECOND_NAMES = {"mm": "mat2", "bmm": "mat2", "mv": "vec", "dot": "tensor"}
 PLAIN: set = set()             # Tensor and Parameter; filled by tensor.py
 TENSOR: list = [None]          # the Tensor class; set by tensor.py
 new = object.__new__
@@ -88,7 +89,7 @@ def edge_of(tensor):
 
 
 def call_binary(op: Op):
-    """The hot path of a pointwise op of two operands, tensors or Python numbers."""
+    """The hot path of an op of two operands: tensors; of a pointwise one Python numbers as well."""
     rules = op.cache
     plain, numbers = PLAIN, NUMBERS
     node_class = node_type(op)
@@ -261,8 +262,21 @@ def call_unary(op: Op):
 def _infer(op, operands):
     if len(op.cache) > 20_000:
         op.cache.clear()
-    m = op.cache[operands] = pointwise_rule(op, operands)
+    if op.family == "pointwise":
+        m = op.cache[operands] = pointwise_rule(op, operands)
+        return m
+    for position, operand in enumerate(operands):
+        if type(operand) is not Meta:
+            raise TypeError(f"{op.name}(): argument '{_public_name(op, position)}' (position "
+                            f"{position + 1}) must be Tensor, not {operand.__name__}")
+    m = op.cache[operands] = op.rule(*operands)
     return m
+
+
+def _public_name(op, position):
+    """PyTorch's name of an op's argument."""
+    name = op.inputs[position] if position else "input"
+    return {"x": "input", "y": SECOND_NAMES.get(op.name, "other")}.get(name, name)
 
 
 def slow_node(op, inputs, edges, metas, m, params, outputs):
@@ -302,18 +316,18 @@ def as_operand(operand, op, position):
         for kind in (bool, int, float, complex):
             if isinstance(operand, kind):
                 return cast(Any, kind)(operand)
-    if isinstance(operand, np.ndarray):
+    refused = op.family == "contraction"        # PyTorch's take tensors only
+    if isinstance(operand, np.ndarray) and not refused:
         from .exchange import array_dtype
         if operand.ndim == 0:
             return operand.item()
         return constant(operand.copy(order="C"), meta(array_dtype(operand), operand.shape))
     index = getattr(operand, "__index__", None)
-    if index is not None and not isinstance(operand, TENSOR[0]):
+    if index is not None and not refused and not isinstance(operand, TENSOR[0]):
         return index()
-    name = op.inputs[position] if position else "input"
-    name = {"x": "input", "y": "other"}.get(name, name)
-    raise TypeError(f"{op.name}(): argument '{name}' (position {position + 1}) must be Tensor, "
-                    f"not {type(operand).__name__}")
+    raise TypeError(f"{op.name}(): argument '{_public_name(op, position)}' (position "
+                    f"{position + 1}) must be Tensor, not "
+                    f"{'numpy.' * isinstance(operand, np.ndarray)}{type(operand).__name__}")
 
 
 def torch_function(op, function, special, args, kwargs) -> Any:
@@ -514,12 +528,16 @@ def filled_leaf(m, fill) -> Value:
 
 
 def prepare(op: Op):
-    """Build the hot path of a pointwise op; other ops go through `apply`."""
-    if op.family == "pointwise":
-        if op.arity == 1:
-            call_unary(op)
-        elif op.arity == 2:
-            call_binary(op)
+    """Build the hot path of a pointwise op or a plain product; other ops go through `apply`."""
+    if op.family == "pointwise" and op.arity == 1:
+        call_unary(op)
+    elif op.arity == 2 and (op.family == "pointwise" or _is_product(op)):
+        call_binary(op)
+
+
+def _is_product(op):
+    return op.family == "contraction" and not (op.params or op.multi or any(op.optional)
+                                               or op.facts.get("checks"))
 
 
 install_dispatch(apply)

@@ -8,11 +8,12 @@ from ..base import dtypes as dt
 from ..base.device import check_device
 from ..base.shapes import broadcast_shapes, meta
 from ..ops import arithmetic, comparison
+from ..ops.contraction import mm_op
 from ..ops.memory import cast_to, clone_op, copy_op, fill_op, is_contiguous_in, strides_for
 from ..ops.record import REGISTRY, export
 from ..trace.value import STATE
 from . import exchange  # noqa: F401 - attaches the conversions to Python and NumPy
-from .dispatch import NUMBERS, prepare, value_of, wrap
+from .dispatch import NUMBERS, PLAIN, prepare, value_of, wrap
 from .tensor import Tensor
 from .view_graph import CopyBackwards, FillBackward0, ZeroBackward0, overwrite
 
@@ -330,6 +331,15 @@ def new(self, *data, **options):
     return self.new_empty(*(data or (0,)))
 
 
+def _matmul(self, other):
+    if type(self) in PLAIN and type(other) in PLAIN and STATE.own.autocast is None and \
+            len(self._meta.shape) == len(other._meta.shape) == 2:
+        return mm_op.call(self, other)
+    if not hasattr(other, "_meta"):
+        return NotImplemented
+    return self.matmul(other)
+
+
 def _operators():
     def reflected(function):
         return lambda self, other: function(other, self)
@@ -357,8 +367,9 @@ def _operators():
     Tensor.__pos__ = _positive
     Tensor.__invert__ = _inverted
     Tensor.__abs__ = lambda self: self.abs()
-    Tensor.__matmul__ = lambda self, other: self.matmul(other)
-    Tensor.__rmatmul__ = lambda self, other: other.matmul(self)
+    Tensor.__matmul__ = _matmul
+    Tensor.__rmatmul__ = lambda self, other: other.matmul(self) if hasattr(other, "_meta") \
+        else NotImplemented
     Tensor.__pow__ = lambda self, other: self.pow(other)
     Tensor.__rpow__ = lambda self, other: _module().pow(other, self)
     Tensor.__mod__ = lambda self, other: self.remainder(other)
