@@ -26,6 +26,7 @@ from time import perf_counter, sleep
 from ..base.forks import whole
 from ..base.knobs import cache_folder, knob
 from .emit import Module
+from .image import Placed, can_place, linked
 from .llvm_types import SCHEDULED
 from .target import Target, host, initialize, limited, target_machine, tiles_permitted
 
@@ -152,6 +153,9 @@ def engine():
 
 def link(binary: bytes, symbols: tuple):
     """Load an object file; gives the addresses of `symbols` by name, valid while it is held."""
+    found = linked(binary) if can_place() else None
+    if found is not None:
+        return Placed(found)
     from llvmlite import binding
     with whole:
         builder = binding.JITLibraryBuilder().add_object_img(binary).add_current_process()

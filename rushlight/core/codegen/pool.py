@@ -394,10 +394,7 @@ class Pool:
     """The loaded runtime: `run` steps, with as many workers as `set_threads` allows."""
 
     def __init__(self):
-        pause, declaration = _pause(host().triple)
-        text = TEXT.format(spin_nanoseconds=SPIN_NANOSECONDS, pause=pause,
-                           pause_declaration=declaration)
-        codes = immortal(link(binary("pool", lambda: text),
+        codes = immortal(link(_object or compiled(),
                               ("initialize", "set_workers", "run", "run_whole", "addresses")))
         i64, ptr = ctypes.c_int64, ctypes.c_void_p
         self.initialize = ctypes.CFUNCTYPE(i64)(codes["initialize"])
@@ -417,6 +414,21 @@ class Pool:
         self.forked = False
 
 
+def compiled() -> bytes:
+    """The runtime's object file, from disk or compiled now."""
+    def text():
+        pause, declaration = _pause(host().triple)
+        return TEXT.format(spin_nanoseconds=SPIN_NANOSECONDS, pause=pause,
+                           pause_declaration=declaration)
+    return binary("pool", text)
+
+
+def receive(found: bytes) -> None:
+    """Take the object file from another process, which has compiled it."""
+    global _object
+    _object = found
+
+
 def _pause(triple):
     if triple.startswith("x86"):
         return "call void @llvm.x86.sse2.pause()", "declare void @llvm.x86.sse2.pause()"
@@ -425,6 +437,7 @@ def _pause(triple):
     return "fence acquire", ""
 
 
+_object = b""
 _pool: list = []
 _threads = [0]
 _lock = threading.Lock()

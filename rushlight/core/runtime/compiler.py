@@ -13,7 +13,8 @@ import pickle
 import sys
 import threading
 from collections import deque
-from time import perf_counter
+from importlib import import_module
+from time import perf_counter, sleep
 from typing import Any
 from weakref import ref
 
@@ -27,6 +28,7 @@ DEBUG = number("RUSHLIGHT_DEBUG")
 WAITING = 64                # plans that may wait; others ask again when they are next run
 TURN = 0.0002               # seconds between switches of Python threads while compiling
 WORTH_KEEPING = 1 << 14     # bytes of a leaf whose packed form may be kept
+PAUSE = 0.05                # seconds between what holds up Python: about a step
 IDLE = 20.0                 # seconds without work after which the compiler's process ends
 
 statistics = {"compiled": 0, "refused": 0, "seconds": 0.0}
@@ -88,10 +90,6 @@ def compile_nothing_more() -> None:
 def compile_now(slot: Slot, graph, service=None) -> None:
     """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
     with whole:
-        from ..codegen.library import admit
-        from ..codegen.planning import blueprint
-        from ..codegen.pool import pool
-        from .native import NativePlan
         from .service import Broken
     started = perf_counter()
     try:
@@ -99,14 +97,19 @@ def compile_now(slot: Slot, graph, service=None) -> None:
         if service is not None:
             try:
                 service.send(graph)
+                _import_in_bites()
                 reply = service.receive()
                 with whole:
+                    from ..codegen.library import admit
                     made, binaries = service.understand(reply)
                     admit(binaries)
             except (Broken, RuntimeError, pickle.PicklingError, AttributeError,
                     TypeError) as error:
                 _complain(f"compiles in its own process: {error}")
         with whole:
+            from ..codegen.planning import blueprint
+            from ..codegen.pool import pool
+            from .native import NativePlan
             pool()
             slot.plan = NativePlan(made or blueprint(graph), slot.interpreter)
         slot.state = "ready"
@@ -121,6 +124,15 @@ def compile_now(slot: Slot, graph, service=None) -> None:
     if DEBUG:
         told = slot.why or f"{len(slot.plan.names)} stages"
         _complain(f"compiled a plan of {graph.count} records in {seconds * 1e3:.0f} ms: {told}")
+
+
+def _import_in_bites() -> None:
+    """Import what runs native plans, while the compiler's process makes the first one."""
+    for name in ("codegen.library", "codegen.planning", "runtime.native"):
+        if f"rushlight.core.{name}" not in sys.modules:
+            sleep(PAUSE)
+            with whole:
+                import_module(f"..{name}", __package__)
 
 
 def _complain(text: str) -> None:
@@ -160,13 +172,17 @@ def request(slot: Slot, part, live, leaves, values) -> None:
 def _start() -> Any:
     """The compiler's process; None where it cannot be had: then this thread compiles.
 
-    It starts when LLVM has been loaded here: both at once would take the program's processor.
+    What holds the interpreter's lock is done in bites, lest one step of the program wait for all.
     """
     try:
         with whole:
-            from ..codegen.library import open_llvm
+            from ..codegen.image import can_place
             from .service import Service
-        open_llvm()
+        sleep(PAUSE)
+        if not can_place():     # LLVM has to load what it compiles, here as well
+            with whole:
+                from ..codegen.library import open_llvm
+            open_llvm()
         with whole:
             return Service()
     except Exception as error:      # whatever it is, it is shown, and met again if it matters

@@ -1,9 +1,10 @@
 """The compiler as a process of its own, so that compiling never holds up the program's Python.
 
 A described plan (`codegen.graph`) goes down a pipe to a child that fuses, plans and compiles it;
-the blueprint and the kernels' machine code come back. The child ignores Ctrl-C, ends when its
-pipe closes, and is started by the first plan that repeats. Both ends run this module; messages are
-pickles with their length in front, and only this program's own child sends them.
+the blueprint and the kernels' machine code come back, before the first the thread pool's. The
+child ignores Ctrl-C, ends when its pipe closes, and is started by the first plan that repeats.
+Both ends run this module; messages are pickles with their length in front, and only this
+program's own child sends them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Service:
                                           stdout=subprocess.PIPE)
         except OSError as error:
             raise Broken(str(error)) from error
+        self.greeted = False
 
     def send(self, graph) -> None:
         """Have one plan compiled; Broken where the child is gone."""
@@ -45,6 +47,13 @@ class Service:
 
     def receive(self) -> bytes:
         """Wait for the plan sent last: what `understand` reads; Broken where the child is gone."""
+        if not self.greeted:
+            from ..codegen import pool
+            pool.receive(self._next())
+            self.greeted = True
+        return self._next()
+
+    def _next(self) -> bytes:
         try:
             reply = _read(self.child.stdout)
         except OSError as error:
@@ -105,7 +114,12 @@ def serve() -> None:
     # Nothing but replies may reach the parent.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    from ..codegen import pool
     from ..codegen.planning import blueprint
+    try:
+        _write(answers, pool.compiled())
+    except OSError:                    # the program has ended meanwhile
+        os._exit(0)
     packed: dict = {}       # request -> what stands for it in the parent (see `unpacked`)
     while True:
         text = _read(sys.stdin.buffer)
