@@ -23,7 +23,7 @@ def run(program: str, tmp_path, **environment) -> str:
     done = subprocess.run(
         [sys.executable, "-c", TRAIN + textwrap.dedent(program)], capture_output=True, text=True,
         env={**os.environ, "RUSHLIGHT_JIT": "sync", "RUSHLIGHT_HOME": str(tmp_path / "home"),
-             **environment})
+             **environment}, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -233,6 +233,85 @@ def test_what_repeats_is_compiled_behind_the_program(tmp_path):
         print(compiler.statistics["compiled"] > 0, compiler.statistics["refused"])
     """, tmp_path, RUSHLIGHT_JIT="1")
     assert shown == "True\nTrue 0\n"
+
+
+def test_every_kind_of_plan_travels_to_the_compiler(tmp_path):
+    """Else this process compiles it, which holds up its own Python."""
+    shown = run("""
+        import sys
+        nn, said = torch.nn, []
+        compiler._complain = said.append
+
+        def repeat(work):
+            for _ in range(3):
+                work()
+                assert compiler.wait()
+        for kind in vars(torch.optim).values():
+            if not isinstance(kind, type) or not issubclass(kind, torch.optim.Optimizer) or \\
+                    kind.__name__ in ("Optimizer", "LBFGS", "SparseAdam"):
+                continue
+            net = nn.Linear(7, 5, bias=False)
+            optimizer = kind(net.parameters(), lr=0.01)
+
+            def work():
+                optimizer.zero_grad()
+                net(torch.ones(3, 7)).square().sum().backward()
+                optimizer.step()
+                net.weight.detach().sum().item()
+            repeat(work)
+        image = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.MaxPool2d(2),
+                              nn.Dropout(0.3), nn.AvgPool2d(2), nn.ConvTranspose2d(8, 4, 3))
+        words = nn.Sequential(nn.Embedding(10, 16), nn.LayerNorm(16), nn.GELU(), nn.Softmax(-1))
+        layers = [(image, torch.ones(2, 3, 12, 12)), (words, torch.arange(8).reshape(2, 4)),
+                  (nn.LSTM(5, 6), torch.ones(4, 2, 5)), (nn.GRU(5, 6), torch.ones(4, 2, 5)),
+                  (nn.TransformerEncoderLayer(16, 4, 32), torch.ones(2, 5, 16)),
+                  (nn.GroupNorm(2, 4), torch.ones(2, 4, 5))]
+        for net, x in layers:
+            def work():
+                found = net(x)
+                found = found[0] if isinstance(found, tuple) else found
+                found.square().mean().backward()
+                found.detach().sum().item()
+            repeat(work)
+        print(compiler.statistics["compiled"] > 15, compiler.statistics["refused"], said)
+    """, tmp_path, RUSHLIGHT_JIT="1")
+    assert shown.split(maxsplit=2) == ["True", "0", "[]\n"]
+
+
+def test_two_threads_make_the_pool(tmp_path):
+    shown = run("""
+        import threading, time
+        from rushlight.core.base.forks import whole
+        holding = threading.Event()
+
+        def compile_something():
+            with whole:
+                holding.set()
+                time.sleep(0.2)
+                pool.pool()
+        other = threading.Thread(target=compile_something)
+        other.start()
+        holding.wait()
+        made = pool.pool()
+        other.join()
+        print(made is pool.pool())
+    """, tmp_path)
+    assert shown == "True\n"
+
+
+def test_a_program_that_ends_does_not_wait_for_its_compiler(tmp_path):
+    shown = run("""
+        import atexit, time
+        atexit.register(lambda: print(not compiler._thread[0].is_alive(),
+                                      compiler.statistics["compiled"]))
+        compiler.atexit.unregister(compiler._stop)
+        atexit.register(compiler._stop)
+        step = make_step(torch, 4)
+        for _ in range(3):
+            step()
+        assert compiler._unfinished[0]
+    """, tmp_path, RUSHLIGHT_JIT="1")
+    assert shown.split() == ["True", "0"]
 
 
 def test_bfloat16_products_that_another_process_compiled(tmp_path):

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 
+from ..base.forks import whole
 from .library import binary, immortal, link
 from .target import host
 
@@ -440,13 +440,12 @@ def _pause(triple):
 _object = b""
 _pool: list = []
 _threads = [0]
-_lock = threading.Lock()
 
 
 def pool() -> Pool:
     """The process's pool, made at its first use."""
     if not _pool:
-        with _lock:
+        with whole:     # the one lock that compiling takes as well
             if not _pool:
                 made = Pool()
                 made.set_threads(_threads[0] or processors())
@@ -479,8 +478,6 @@ def set_threads(count: int) -> None:
 
 def _forked():
     # Threads do not survive a fork: the child starts its own when it first needs them.
-    global _lock
-    _lock = threading.Lock()
     if _pool:
         _pool[0].initialize()
         _pool[0].forked = True

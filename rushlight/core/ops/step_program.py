@@ -244,8 +244,6 @@ class StepProgram:
             taken.add(symbol.slot)
             outs.append(symbol.slot)
         self.code, self.outs = code, outs
-        self.scalar_code = [(SCALAR_WORDS[word], operands, result)
-                            for word, operands, result in code if not self.is_array[result]]
         self.array_code = [item for item in code if self.is_array[item[2]]]
         self.scalars_used = sorted({slot for _, operands, _ in self.array_code
                                     for slot in operands if not self.is_array[slot]})
@@ -305,8 +303,22 @@ class StepProgram:
             if not overwrites:
                 release(dying)
         self.steps += moves
+        self._look_up()
+
+    def _look_up(self):
+        """The functions of the words, for `scalars` and `run`."""
+        self.scalar_code = [(SCALAR_WORDS[word], operands, result)
+                            for word, operands, result in self.code if not self.is_array[result]]
         self.calls = [(ARRAY_WORDS[word], operands, target)
                       for word, operands, target in self.steps]
+
+    def __getstate__(self):
+        return {key: value for key, value in self.__dict__.items()
+                if key not in ("scalar_code", "calls")}      # functions do not pickle
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._look_up()
 
     def form(self) -> tuple:
         """All that the program does, as hashable data with a complete repr.

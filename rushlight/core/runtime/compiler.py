@@ -14,8 +14,8 @@ import sys
 import threading
 from collections import deque
 from importlib import import_module
-from time import perf_counter, sleep
-from typing import Any
+from time import perf_counter
+from typing import Any, NamedTuple
 from weakref import ref
 
 from ..base.forks import whole
@@ -64,10 +64,18 @@ class Slot:
                           if before is not None and before() is now and now.forms is not None])
 
 
+class Kernel(NamedTuple):
+    """A kernel that is asked for by itself: its slot's `plan` is its loaded code."""
+
+    generator: str
+    parameters: tuple
+
+
 _queue: deque = deque()
 _wake = threading.Condition()
 _thread: list = []
-_stopping = [False]
+_service: list = []         # the compiler's process
+_ending = threading.Event()
 _off = [False]
 
 
@@ -88,7 +96,7 @@ def compile_nothing_more() -> None:
 
 
 def compile_now(slot: Slot, graph, service=None) -> None:
-    """Compile a described plan into its slot; a plan the compiler cannot take is refused."""
+    """Compile a described plan, or a Kernel, into its slot; what cannot be compiled is refused."""
     with whole:
         from .service import Broken
     started = perf_counter()
@@ -105,13 +113,11 @@ def compile_now(slot: Slot, graph, service=None) -> None:
                     admit(binaries)
             except (Broken, RuntimeError, pickle.PicklingError, AttributeError,
                     TypeError) as error:
+                if _ending.is_set():
+                    return
                 _complain(f"compiles in its own process: {error}")
         with whole:
-            from ..codegen.planning import blueprint
-            from ..codegen.pool import pool
-            from .native import NativePlan
-            pool()
-            slot.plan = NativePlan(made or blueprint(graph), slot.interpreter)
+            slot.plan = _loaded(slot, graph, made)
         slot.state = "ready"
         statistics["compiled"] += 1
     except Exception as error:      # the interpreter goes on; the reason is kept and shown
@@ -122,15 +128,28 @@ def compile_now(slot: Slot, graph, service=None) -> None:
     seconds = perf_counter() - started
     statistics["seconds"] += seconds
     if DEBUG:
-        told = slot.why or f"{len(slot.plan.names)} stages"
-        _complain(f"compiled a plan of {graph.count} records in {seconds * 1e3:.0f} ms: {told}")
+        what = graph.generator if isinstance(graph, Kernel) else f"a plan of {graph.count} records"
+        told = slot.why or (f"{len(slot.plan.names)} stages" if slot.interpreter else "loaded")
+        _complain(f"compiled {what} in {seconds * 1e3:.0f} ms: {told}")
+
+
+def _loaded(slot: Slot, graph, made) -> Any:
+    """What was asked for, from the blueprint `made` and kernels admitted, or compiled here."""
+    from ..codegen.pool import pool
+    pool()
+    if isinstance(graph, Kernel):
+        from ..codegen.library import kernel
+        return kernel(*graph)
+    from ..codegen.planning import blueprint
+    from .native import NativePlan
+    return NativePlan(made or blueprint(graph), slot.interpreter)
 
 
 def _import_in_bites() -> None:
     """Import what runs native plans, while the compiler's process makes the first one."""
     for name in ("codegen.library", "codegen.planning", "runtime.native"):
         if f"rushlight.core.{name}" not in sys.modules:
-            sleep(PAUSE)
+            _ending.wait(PAUSE)
             with whole:
                 import_module(f"..{name}", __package__)
 
@@ -156,6 +175,16 @@ def request(slot: Slot, part, live, leaves, values) -> None:
         _complain(f"a plan of {len(part)} records stays with the interpreter: {error}")
         return
     graph.steady = slot.steady(values)
+    _accept(slot, graph)
+
+
+def request_kernel(slot: Slot, wanted: Kernel) -> None:
+    """Ask for a kernel by itself."""
+    if len(_queue) < WAITING and not _off[0]:
+        _accept(slot, wanted)
+
+
+def _accept(slot: Slot, graph) -> None:
     if MODE == "sync":
         compile_now(slot, graph)
         return
@@ -178,7 +207,8 @@ def _start() -> Any:
         with whole:
             from ..codegen.image import can_place
             from .service import Service
-        sleep(PAUSE)
+        if _ending.wait(PAUSE):
+            return None
         if not can_place():     # LLVM has to load what it compiles, here as well
             with whole:
                 from ..codegen.library import open_llvm
@@ -195,11 +225,12 @@ def _work() -> None:
     service: Any = None
     while True:
         with _wake:
-            while not _queue and not _stopping[0]:
+            while not _queue and not _ending.is_set():
                 if not _wake.wait(IDLE) and service is not None:
                     service.close()       # it comes back when it is needed
                     service = None
-            if _stopping[0]:
+                    _service.clear()
+            if _ending.is_set():
                 break
             slot, graph = _queue.popleft()
         # While this thread has Python to do, the program's threads get their turns at once.
@@ -208,7 +239,11 @@ def _work() -> None:
         with whole:
             from .threads import lend_a_processor
         lend_a_processor(True)
-        service = service or _start()
+        if service is None:
+            service = _start()
+            _service[:] = [service]
+        if _ending.is_set():
+            break
         compile_now(slot, graph, service)
         sys.setswitchinterval(before)
         if service is not None and service.child.poll() is not None:
@@ -235,11 +270,15 @@ def wait(timeout: float = 60.0) -> bool:
 
 
 def _stop() -> None:
-    # LLVM's own clean-up at exit must not meet a running compile.
+    # A program that ends does not wait for its compiler; what that has made is on disk. Where
+    # LLVM is in this process, its own clean-up must not meet a running compile.
+    _ending.set()
     with _wake:
-        _stopping[0] = True
         _queue.clear()
         _wake.notify()
+    for service in list(_service):
+        if service is not None:
+            service.child.terminate()
     if _thread:
         _thread[0].join(10)
 
@@ -248,6 +287,7 @@ def _forked() -> None:
     global _wake
     _wake = threading.Condition()
     _thread.clear()
+    _service.clear()
     for slot, _ in _queue:
         slot.state = "new"
     _queue.clear()

@@ -14,6 +14,8 @@ import pickle
 import sys
 from typing import Any
 
+from .compiler import Kernel
+
 
 class Broken(Exception):
     """The child could not be started, or is gone."""
@@ -115,27 +117,31 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     from ..codegen import pool
-    from ..codegen.planning import blueprint
+    packed: dict = {}       # request -> what stands for it in the parent (see `unpacked`)
     try:
         _write(answers, pool.compiled())
-    except OSError:                    # the program has ended meanwhile
-        os._exit(0)
-    packed: dict = {}       # request -> what stands for it in the parent (see `unpacked`)
-    while True:
-        text = _read(sys.stdin.buffer)
-        if text is None:
-            return
-        try:
-            made = blueprint(pickle.loads(text))
-            binaries: dict = {}
-            for stage in made.stages:
-                if stage.steps is not None:
-                    stage.steps[:] = [_packed(step, packed, binaries) for step in stage.steps]
-            made.kept[:] = [k._replace(step=_packed(k.step, packed, binaries)) for k in made.kept]
-            reply = (made, binaries, None)
-        except Exception as error:     # the parent shows it; the child goes on
-            reply = (None, {}, f"{type(error).__name__}: {error}")
-        try:
+        while (text := _read(sys.stdin.buffer)) is not None:
+            try:
+                reply = (*_made(pickle.loads(text), packed), None)
+            except Exception as error:     # the parent shows it; the child goes on
+                reply = (None, {}, f"{type(error).__name__}: {error}")
             _write(answers, pickle.dumps(reply, pickle.HIGHEST_PROTOCOL))
-        except OSError:                # the program has ended meanwhile
-            os._exit(0)
+    except OSError:                        # the program has ended meanwhile
+        os._exit(0)
+
+
+def _made(asked, packed: dict) -> tuple[Any, dict]:
+    """(blueprint, machine code) of a described plan; (None, machine code) of a Kernel."""
+    from ..codegen.library import binary, generate
+    from ..codegen.planning import blueprint
+    binaries: dict = {}
+    if isinstance(asked, Kernel):
+        request = tuple(asked)
+        binaries[request] = binary(repr(request), lambda: generate(*request))
+        return None, binaries
+    made = blueprint(asked)
+    for stage in made.stages:
+        if stage.steps is not None:
+            stage.steps[:] = [_packed(step, packed, binaries) for step in stage.steps]
+    made.kept[:] = [k._replace(step=_packed(k.step, packed, binaries)) for k in made.kept]
+    return made, binaries
