@@ -142,6 +142,12 @@ def box_muller_pairs64(uniform):
 
     Here the angle comes first:  radius = sqrt(-2 log1p(-u[1])),  angle = 2 pi u[0].
     """
+    if len(uniform) < 16:
+        found = []
+        for turn, distance in uniform.tolist():
+            radius, angle = math.sqrt(-2 * math.log1p(-distance)), 2 * math.pi * turn
+            found.append((radius * math.cos(angle), radius * math.sin(angle)))
+        return np.array(found)
     radius = np.sqrt(-2 * each(math.log1p, -uniform[:, 1]))
     angle = 2 * math.pi * uniform[:, 0]
     return np.stack((radius * each(math.cos, angle), radius * each(math.sin, angle)), axis=1)

@@ -143,6 +143,8 @@ def draw_normal64(state, count, mean=0.0, std=1.0):
         standard[taken:] = drawn[: count - taken]
         if len(drawn) > count - taken:
             state = state.with_normal(float(drawn[-1]))
+    if std == 1 and mean == 0:
+        return standard + 0.0, state        # which makes zeros positive, as the sum does
     return fused_multiply_add64(standard, std, mean), state
 
 
@@ -281,6 +283,11 @@ def _apply_swaps(targets):
     together by doubling.
     """
     count = len(targets)
+    if count < 500:
+        order = list(range(count))
+        for i, target in enumerate(targets.tolist()):
+            order[i], order[target] = order[target], order[i]
+        return np.array(order)
     places = np.arange(count)
     by_target = np.argsort(targets * count + places)
     sorted_targets = targets[by_target]
