@@ -31,8 +31,12 @@ _LOWER = np.uint32(0x7FFFFFFF)
 _TWIST = np.uint32(0x9908B0DF)
 _ONE = np.uint32(1)
 
-# Draws of this many words or more are handed to NumPy's own Mersenne Twister: the same words at
-# 4 ns each. Below it, setting that generator up costs more than making the blocks here.
+# (block, words of it already used, count) -> (words, the block then), or None where it does not
+# want to; None: there is no such thing.
+compiled: list = [None]
+# Draws of this many words or more are made by machine code, or else by NumPy's own Mersenne
+# Twister: the same words at 4 ns each. Below it, setting that one up costs more than making the
+# blocks here.
 _LONG_DRAW = 6 * BLOCK
 _long_draw_lock = threading.Lock()
 _long_draw_engine = None
@@ -160,9 +164,16 @@ def _draw_blocks(state, count):
 
 
 def _draw_long(state, count):
-    """The same words from NumPy's generator, which implements the same recurrence in C."""
+    """The same words from machine code, or NumPy's generator: the same recurrence in C."""
     global _long_draw_engine
     position = state.position or BLOCK
+    made = compiled[0] and compiled[0](state.block, position, count)
+    if made:
+        words, block = made
+        words.flags.writeable = False
+        return words, GeneratorState(
+            state.seed, block, (position + count - 1) % BLOCK + 1, state.normal, state.float_normal
+        )
     with _long_draw_lock:
         if _long_draw_engine is None:
             # Imported here: `import numpy` alone does not load numpy.random.

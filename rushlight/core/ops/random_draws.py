@@ -32,6 +32,11 @@ _MANTISSA64 = np.uint64((1 << 53) - 1)
 _HIGH_OF_53 = np.uint32((1 << 21) - 1)
 _MANTISSA32 = np.uint32((1 << 24) - 1)
 
+# (words, threshold of 53 bits) -> float32 of 1 and 0, or None where it does not want to; None:
+# there is no such thing.
+compiled_below: list = [None]
+_LONG = 4096            # numbers from which that is worth its call
+
 # Number of bits a floating dtype holds integers exactly with; also tells floating dtypes apart.
 MANTISSA_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 
@@ -194,24 +199,28 @@ def draw_bernoulli(state, shape, dtype, probability):
     """
     count = element_count(shape)
     if not isinstance(probability, np.ndarray):
-        successes, state = _compare_with_number(state, count, float(probability))
+        successes, state = _compare_with_number(state, count, float(probability), dtype)
     elif probability.dtype == _FLOAT64:
         uniform, state = draw_unit64(state, count)
         successes = uniform < probability.reshape(-1)
     else:
         uniform, state = draw_unit32(state, count)
         successes = uniform < probability.reshape(-1).astype(np.float32)
-    return successes.astype(dtype).reshape(shape), state
+    return successes.astype(dtype, copy=False).reshape(shape), state
 
 
-def _compare_with_number(state, count, probability):
+def _compare_with_number(state, count, probability, dtype):
     """Whether each float64 uniform is below `probability`, by the words it would be made of.
 
     The 53 bits of u * 2^53 are 21 of the first word and all of the second; the first decides
-    but for one number in two million.
+    but for one number in two million. `dtype` is the one that is wanted in the end.
     """
     words, state = draw_words(state, 2 * count)
     threshold = math.ceil(probability * 2.0**53)
+    if compiled_below[0] and count >= _LONG and dtype == _FLOAT32:
+        successes = compiled_below[0](words, threshold)
+        if successes is not None:
+            return successes, state
     high, low = threshold >> 32, threshold & 0xFFFFFFFF
     first = words[0::2] & _HIGH_OF_53
     successes = first < np.uint32(high)

@@ -26,7 +26,7 @@ from ..trace.walk import (
     prune,
     structure,
 )
-from . import compiler, normals
+from . import compiler, random_kernels
 from .observe import OBSERVERS, begin, watch
 
 PLAN_LIMIT = 512
@@ -35,7 +35,7 @@ _lock = threading.RLock()
 statistics = {"plans": 0, "hits": 0, "runs": 0, "records": 0}
 COMPILES = compiler.MODE != "0"
 if COMPILES:
-    normals.install()
+    random_kernels.install()
 if number("RUSHLIGHT_DEBUG"):
     from .debug import Debug
     watch(Debug(number("RUSHLIGHT_DEBUG")))
