@@ -13,6 +13,8 @@ from rushlight.core.ops import random_draws as draws
 from rushlight.core.runtime import compiler, random_kernels
 
 STEP = np.float32(2.0**-24)
+KERNELS = (random_kernels.BOX_MULLER, random_kernels.WORDS, random_kernels.BELOW,
+           random_kernels.LOG_UNIFORM)
 
 
 @pytest.fixture
@@ -22,12 +24,13 @@ def at_once(monkeypatch):
     monkeypatch.setattr(compiler, "MODE", "sync")
     monkeypatch.setattr(draws, "_LONG", 1)
     monkeypatch.setattr(mt19937, "_LONG_DRAW", 1)
-    for wanted in (random_kernels.BOX_MULLER, random_kernels.WORDS, random_kernels.BELOW):
+    for wanted in KERNELS:
         monkeypatch.setattr(wanted, "slot", compiler.Slot(None))
         assert wanted.code() is not None
     monkeypatch.setattr(box_muller, "compiled32", [random_kernels.normals])
     monkeypatch.setattr(mt19937, "compiled", [random_kernels.words])
     monkeypatch.setattr(draws, "compiled_below", [random_kernels.below])
+    monkeypatch.setattr(draws, "compiled_log", [random_kernels.log_uniform])
     return monkeypatch
 
 
@@ -36,6 +39,7 @@ def interpreted(monkeypatch):
     monkeypatch.setattr(box_muller, "compiled32", [None])
     monkeypatch.setattr(mt19937, "compiled", [None])
     monkeypatch.setattr(draws, "compiled_below", [None])
+    monkeypatch.setattr(draws, "compiled_log", [None])
 
 
 def same_bits(a, b):
@@ -99,6 +103,17 @@ def test_bernoulli(at_once, probability):
         assert same_bits(found, wanted) and after == after_too
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_exponential(at_once, dtype):
+    state = mt19937.seed_state(3)
+    for count in (1, 33, 16_385, 100_001):
+        found, after = draws.draw_exponential(state, count, np.dtype(dtype), 0.7)
+        at_once.setattr(draws, "compiled_log", [None])
+        wanted, after_too = draws.draw_exponential(state, count, np.dtype(dtype), 0.7)
+        at_once.setattr(draws, "compiled_log", [random_kernels.log_uniform])
+        assert same_bits(found, wanted) and after == after_too
+
+
 def test_words_that_only_their_second_word_decides(at_once):
     high = np.array([4, 5, 6, 5, 5, 5], np.uint32) | np.uint32(1 << 31)
     low = np.array([9, 9, 9, 6, 7, 8], np.uint32)
@@ -108,15 +123,17 @@ def test_words_that_only_their_second_word_decides(at_once):
 
 def test_few_numbers_ask_for_no_kernel(monkeypatch):
     monkeypatch.setattr(random_kernels, "_drawn", [0])
-    for wanted in (random_kernels.BOX_MULLER, random_kernels.WORDS, random_kernels.BELOW):
+    for wanted in KERNELS:
         monkeypatch.setattr(wanted, "slot", compiler.Slot(None))
     assert random_kernels.normals(np.zeros(160, np.float32), 0, 1) is None
     assert random_kernels.words(mt19937.seed_state(0).block, 624, 5000) is None
     assert random_kernels.below(np.zeros(160, np.uint32), 1) is None
+    assert random_kernels.log_uniform(np.zeros(160, np.uint32)) is None
     assert random_kernels.WORDS.slot.state == "new"
 
 
-@pytest.mark.parametrize("name", ["normal.box_muller", "words.words", "words.below"])
+@pytest.mark.parametrize("name", ["normal.box_muller", "words.words", "words.below",
+                                  "words.log_uniform"])
 def test_other_processors(name):
     for target in (aarch64(), library.limited("avx2"), library.limited("avx512")):
         text = library.generate(f"random_{name}", (), target)

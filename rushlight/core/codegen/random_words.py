@@ -1,4 +1,4 @@
-"""The Mersenne Twister's words (`base/mt19937.py`) and comparisons with them, in machine code."""
+"""The Mersenne Twister's words (`base/mt19937.py`) and what is made of them, in machine code."""
 
 from __future__ import annotations
 
@@ -95,4 +95,22 @@ def below(module, target):
     pairs = b.masked_load(wide, b.element(source, whole * 2, "i32"),
                           b.first_lanes(2 * lanes, left * 2))
     b.masked_store(compared(pairs), b.element(result, whole, "float"), b.first_lanes(lanes, left))
+    b.ret(0)
+
+
+def log_uniform(module, target):
+    """log1p(-u) in float64, by the C library, of the u in [0, 1) that pairs of words make.
+
+    Arguments: words, results, count.
+    """
+    module.scheduled = True
+    b = module.kernel()
+    source, result = (b.load("ptr", b.element(b.args[0], n, "i64")) for n in range(2))
+    count = b.load("i64", b.element(b.args[0], 2, "i64"))
+    with b.loop(b.args[1] * TASK, b.minimum(b.args[2] * TASK, count), unroll=False) as i:
+        first, second = (b.cast(b.load("i32", b.element(source, i * 2 + n, "i32")), "i64",
+                                unsigned=True) for n in range(2))
+        bits = ((first << 32) | second) & ((1 << 53) - 1)
+        uniform = b.cast(bits, "double") * 2.0 ** -53
+        b.store(b.call("log1p", "double", -uniform), b.element(result, i, "double"))
     b.ret(0)

@@ -35,7 +35,9 @@ _MANTISSA32 = np.uint32((1 << 24) - 1)
 # (words, threshold of 53 bits) -> float32 of 1 and 0, or None where it does not want to; None:
 # there is no such thing.
 compiled_below: list = [None]
-_LONG = 4096            # numbers from which that is worth its call
+# words -> float64 log1p(-u) of the numbers u that pairs of them make, or None, as above.
+compiled_log: list = [None]
+_LONG = 4096            # numbers from which these are worth their calls
 
 # Number of bits a floating dtype holds integers exactly with; also tells floating dtypes apart.
 MANTISSA_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
@@ -52,8 +54,12 @@ def element_count(shape):
 def draw_double_words(state, count):
     """`count` random 64-bit words; the first of two 32-bit words is the high half."""
     words, state = draw_words(state, 2 * count)
+    return _in_pairs(words), state
+
+
+def _in_pairs(words):
     wide = words.astype(np.uint64)
-    return (wide[0::2] << _SHIFT32) | wide[1::2], state
+    return (wide[0::2] << _SHIFT32) | wide[1::2]
 
 
 def draw_unit32(state, count):
@@ -65,7 +71,11 @@ def draw_unit32(state, count):
 def draw_unit64(state, count):
     """Uniform float64 in [0, 1): 53 bits of each pair of words."""
     words, state = draw_double_words(state, count)
-    return (words & _MANTISSA64).astype(np.float64) * 2.0**-53, state
+    return _unit64(words), state
+
+
+def _unit64(words):
+    return (words & _MANTISSA64).astype(np.float64) * 2.0**-53
 
 
 def round_to(values, dtype):
@@ -168,8 +178,12 @@ def _exp(value):
 
 def draw_exponential(state, shape, dtype, rate=1.0):
     """-log(1 - u) / rate."""
-    uniform, state = draw_unit64(state, element_count(shape))
-    values = (-1.0 / float(rate)) * each(math.log1p, -uniform)
+    count = element_count(shape)
+    words, state = draw_words(state, 2 * count)
+    logarithm = compiled_log[0](words) if compiled_log[0] and count >= _LONG else None
+    if logarithm is None:
+        logarithm = each(math.log1p, -_unit64(_in_pairs(words)))
+    values = (-1.0 / float(rate)) * logarithm
     return round_to(values, np.dtype(dtype)).reshape(shape), state
 
 

@@ -33,7 +33,8 @@ class Wanted:
         return self.slot.plan
 
 
-BOX_MULLER, WORDS, BELOW = map(Wanted, ("normal.box_muller", "words.words", "words.below"))
+BOX_MULLER, WORDS, BELOW, LOG_UNIFORM = map(Wanted, (
+    "normal.box_muller", "words.words", "words.below", "words.log_uniform"))
 
 
 def _run(code, tasks: int, arrays, numbers) -> None:
@@ -84,8 +85,21 @@ def below(drawn: np.ndarray, threshold: int) -> np.ndarray | None:
     return result
 
 
+def log_uniform(drawn: np.ndarray) -> np.ndarray | None:
+    """float64: log1p(-u) of the u in [0, 1) that pairs of words make; None while not there."""
+    code = LOG_UNIFORM.code() if drawn.flags.c_contiguous else None
+    if code is None:
+        return None
+    from ..codegen.random_words import TASK
+    count = len(drawn) // 2
+    result = aligned.empty(count, np.float64)
+    _run(code, -(-count // TASK), (drawn, result), (count,))
+    return result
+
+
 def install() -> None:
     """Offer them to the interpreter's draws."""
     box_muller.compiled32[0] = normals
     mt19937.compiled[0] = words
     random_draws.compiled_below[0] = below
+    random_draws.compiled_log[0] = log_uniform
