@@ -181,7 +181,8 @@ def _run_structure(part, known, key, leaves, scalars, why, keep=False):
         plan = known.plans[live] = build(part, live, leaves, scalars)
         statistics["plans"] += 1
     else:
-        _structures.move_to_end(key)
+        if len(_structures) > PLAN_LIMIT // 2:      # else nothing is near to being forgotten
+            _structures.move_to_end(key)            # hashing a long key takes its time
         statistics["hits"] += 1
     statistics["runs"] += 1
     statistics["records"] += len(part)
