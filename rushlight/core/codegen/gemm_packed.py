@@ -23,7 +23,7 @@ from .gemm_tile import (
     argument_pointers,
     cut,
     lanes_mask,
-    packed_tile,
+    register_tile,
 )
 
 
@@ -47,7 +47,8 @@ class Blocks:
     def __init__(self, target, problem: Problem, row_blocks, column_blocks, depth, most=None):
         self.lanes = target.lanes(problem.itemsize)
         # `most` rows: of panels of 16-bit numbers.
-        rows, self.vectors = packed_tile(target, problem) if most is None else (most, 2)
+        rows, self.vectors = register_tile(target, problem.itemsize)
+        rows = most or rows
         self.width = self.lanes * self.vectors
         self.row_tiles, self.rows, self.longer = cut(problem.m, rows)
         self.full_columns = problem.n // self.width

@@ -26,20 +26,6 @@ def register_tile(target, itemsize) -> tuple[int, int]:
     return (target.registers - 4) // 2, 2
 
 
-def packed_tile(target, problem: Problem) -> tuple[int, int]:
-    """The same for packed panels: wide tiles load less, where columns are many or fit exactly.
-
-    9 x 3 sums need 12 loads for 27 products, 14 x 2 need 16 for 28. That shows where another
-    program shares the core: 5 to 8 % of a product of 1024 x 1024.
-    """
-    rows, vectors = register_tile(target, problem.itemsize)
-    wide = 3 * target.lanes(problem.itemsize)
-    if target.registers >= 32 and problem.a[2] == 1 and problem.m >= 64 \
-            and (problem.n % wide == 0 or problem.n >= 20 * wide):
-        return (target.registers - 5) // 3, 3
-    return rows, vectors
-
-
 def cut(total: int, most: int) -> tuple[int, int, int]:
     """`total` in the fewest parts of at most `most`, as equal as possible.
 

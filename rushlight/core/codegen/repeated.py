@@ -3,9 +3,9 @@
 Note [folded loads]: with AVX-512 a multiply-add can itself read an element from memory and repeat
 it. That is one instruction less for each element, and as many loads more as there are further
 vectors; done for every second row of a register tile it is best. It shows where another program
-runs on the core's second thread: 7 % of a product of 512 x 512. LLVM would load each element once
-and share it. It takes addresses with several names (`Builder.renamed`) for different ones, and
-makes the load a part of the multiply-add where that has no index register.
+runs on the core's second thread: 7 % of a product of 512 x 512, 4 % of a GPT's step. LLVM would
+load each element once and share it. It takes addresses with several names (`Builder.renamed`) for
+different ones, and makes the load a part of the multiply-add where that has no index register.
 """
 
 from __future__ import annotations
