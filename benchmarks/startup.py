@@ -57,9 +57,9 @@ def measure(libraries: list[str], threads: int, rounds: int) -> dict[str, dict[s
     with tempfile.TemporaryDirectory() as bytecode:
         def run(*arguments: Any, jit: str = "1") -> tuple[float, list[float]]:
             return run_child(*arguments, jit=jit, bytecode=bytecode)
-        for library in libraries:       # compiles the byte code
+        for library in libraries:       # compiles the byte code, the compiler's process's too
             with tempfile.TemporaryDirectory() as home:
-                run(library, 4, 20, threads, home)
+                run(library, 128, 150, threads, home)
         return _measure(run, libraries, threads, rounds)
 
 
