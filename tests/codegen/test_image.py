@@ -114,7 +114,7 @@ def test_what_is_not_known_is_left_to_llvm():
 @here
 def test_an_unknown_relocation_is_left_to_llvm():
     code = bytearray(compiled())
-    known = struct.pack("<II", image.CALL, 0)[:4]
+    known = struct.pack("<I", image.CALL)
     start, = struct.unpack_from("<Q", code, 40)
     size, count = struct.unpack_from("<HH", code, 58)
     for i in range(count):

@@ -10,9 +10,25 @@ be wanted in two orders.
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from importlib import import_module
+from time import sleep
 
+PAUSE = 0.05            # seconds between what holds up Python: about a step of a program
 whole = threading.RLock()
 
 os.register_at_fork(before=whole.acquire, after_in_parent=whole.release,
                     after_in_child=whole.release)
+
+
+def import_in_bites(names, pause=sleep) -> None:
+    """Import modules in a background thread, with pauses (``pause(seconds)``) before each.
+
+    Importing holds the interpreter's lock: one step of the program shall not wait for all.
+    """
+    for name in names:
+        if name not in sys.modules:
+            pause(PAUSE)
+            with whole:
+                import_module(name)

@@ -24,11 +24,12 @@ import numpy as np
 BLOCK = 624
 STATE_BYTES = 5056
 
-_SHIFT = 397
-_STRIDE = BLOCK - _SHIFT
-_UPPER = np.uint32(0x80000000)
-_LOWER = np.uint32(0x7FFFFFFF)
-_TWIST = np.uint32(0x9908B0DF)
+SHIFT = 397
+_STRIDE = BLOCK - SHIFT
+UPPER = np.uint32(0x80000000)
+LOWER = np.uint32(0x7FFFFFFF)
+TWIST = np.uint32(0x9908B0DF)
+MASKS = np.uint32(0x9D2C5680), np.uint32(0xEFC60000)
 _ONE = np.uint32(1)
 
 # (block, words of it already used, count) -> (words, the block then), or None where it does not
@@ -99,27 +100,27 @@ def seed_state(seed):
 
 
 def _next_block(block):
-    mixed = block[:-1] & _UPPER
-    mixed |= block[1:] & _LOWER
+    mixed = block[:-1] & UPPER
+    mixed |= block[1:] & LOWER
     odd = mixed & _ONE
-    odd *= _TWIST
+    odd *= TWIST
     mixed >>= _ONE
     mixed ^= odd
     fresh = np.empty_like(block)
-    np.bitwise_xor(block[_SHIFT:], mixed[:_STRIDE], out=fresh[:_STRIDE])
+    np.bitwise_xor(block[SHIFT:], mixed[:_STRIDE], out=fresh[:_STRIDE])
     np.bitwise_xor(fresh[:_STRIDE], mixed[_STRIDE : 2 * _STRIDE], out=fresh[_STRIDE : 2 * _STRIDE])
     rest = slice(2 * _STRIDE, BLOCK - 1)
-    np.bitwise_xor(fresh[_STRIDE : _SHIFT - 1], mixed[rest], out=fresh[rest])
+    np.bitwise_xor(fresh[_STRIDE : SHIFT - 1], mixed[rest], out=fresh[rest])
     # The last word closes the ring: its low bits come from the new block.
     last = (int(block[-1]) & 0x80000000) | (int(fresh[0]) & 0x7FFFFFFF)
-    fresh[-1] = int(fresh[_SHIFT - 1]) ^ (last >> 1) ^ (0x9908B0DF if last & 1 else 0)
+    fresh[-1] = int(fresh[SHIFT - 1]) ^ (last >> 1) ^ (0x9908B0DF if last & 1 else 0)
     return fresh
 
 
 def _temper(words):
     words = words ^ (words >> np.uint32(11))
-    words ^= (words << np.uint32(7)) & np.uint32(0x9D2C5680)
-    words ^= (words << np.uint32(15)) & np.uint32(0xEFC60000)
+    words ^= (words << np.uint32(7)) & MASKS[0]
+    words ^= (words << np.uint32(15)) & MASKS[1]
     words ^= words >> np.uint32(18)
     return words
 

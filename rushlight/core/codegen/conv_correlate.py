@@ -162,8 +162,7 @@ class _Tiles:
                                       mask) for pointer, mask in zip(rows, masks)]
                 taps = Repeated(b, b.element(base, k * step, self.kind), self.kind, lanes, vectors)
                 for t in range(size):
-                    for total, weight, value in zip(sums[t], taps.row(t, t * pitch), values):
-                        total.set(b.fma(weight, value, total.get()))
+                    taps.add_products(t, t * pitch, values, sums[t])
         for t in range(size):
             for v in range(vectors):
                 b.store(sums[t][v].get(), b.element(scratch, (t * vectors + v) * lanes, self.kind))

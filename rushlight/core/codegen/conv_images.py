@@ -235,13 +235,12 @@ class _Images:
         size = len(totals)
         with b.loop(0, channels, unroll=False) as c:
             at = b.element(panel, c * lanes, self.kind)
-            values = {v: b.load(kind, b.element(at, v * apart, self.kind))
-                      for v in range(first, end)}
+            values = [b.load(kind, b.element(at, v * apart, self.kind))
+                      for v in range(first, end)]
             here = Repeated(b, b.element(weights, c * size, self.kind), self.kind, lanes,
                             len(values))
             for t in range(size):
-                for weight, (v, value) in zip(here.row(t, t), values.items()):
-                    totals[t][v].set(b.fma(weight, value, totals[t][v].get()))
+                here.add_products(t, t, values, totals[t][first:end])
 
     def tiles(self, b, outs, panel, weights, sums, channels, block):
         """All register tiles of a task that has `outs` (a Python number) channels."""

@@ -236,8 +236,7 @@ class _Rows:
             taps = [b.load(kind, b.element(line, v * lanes, self.kind)) for v in range(vectors)]
             values = Repeated(b, at, self.kind, lanes, vectors)
             for p in range(pixels):
-                for total, value, tap in zip(totals[p], values.row(p, p * apart), taps):
-                    total.set(b.fma(value, tap, total.get()))
+                values.add_products(p, p * apart, taps, totals[p])
 
         with b.loop(0, kd, unroll=False) as z, \
                 b.loop(0, problem.channels, unroll=False) as c, \

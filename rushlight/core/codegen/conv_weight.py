@@ -244,8 +244,7 @@ class _Products:
                           for v in range(vectors)]
                 ones = Repeated(b, b.element(x_row, i * sw, self.kind), self.kind, lanes, vectors)
                 for t, (offset, row) in enumerate(zip(offsets, totals)):
-                    for one, value, total in zip(ones.row(t, offset), values, row):
-                        total.set(b.fma(one, value, total.get()))
+                    ones.add_products(t, offset, values, row)
         for total, place in zip(sum(totals, []), sum(places, [])):
             b.store(total.get(), place)
         b.ret()

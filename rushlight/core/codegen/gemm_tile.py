@@ -121,9 +121,7 @@ class Tile:
                 else:
                     columns.append(load_row(b, other, pointer, self.lanes, self.compute, mask))
             for r, totals in enumerate(self.sums):
-                ones = elements.row(r, r * a.first + further * a.second)
-                for one, column, total in zip(ones, columns, totals):
-                    total.set(b.fma(one, column, total.get()))
+                elements.add_products(r, r * a.first + further * a.second, columns, totals)
 
     def load(self, pointer: Value, stride) -> None:
         """Start from sums in memory (rows `stride` apart)."""

@@ -1,7 +1,7 @@
 """Object files loaded without LLVM: sections laid out in one block, linked, made executable.
 
 A program that only runs kernels, which the compiler's process made, so need not load LLVM: that
-would cost it some 50 MB and hold up its Python. What kernels need is little: their code and
+would cost it some 80 MB and hold up its Python. What kernels need is little: their code and
 constants refer to each other by distance, and a few call the C library's functions, through a jump
 at the block's end. Known are ELF files for x86-64 on Linux; LLVM loads whatever else there is.
 

@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from time import perf_counter, sleep
 
-from ..base.forks import whole
+from ..base.forks import PAUSE, import_in_bites, whole
 from ..base.knobs import cache_folder, knob
 from .emit import Module
 from .image import Placed, can_place, linked
@@ -33,7 +33,6 @@ from .target import Target, host, initialize, limited, target_machine, tiles_per
 ATTRIBUTES = 'attributes #0 = {{ nounwind uwtable "prefer-vector-width"="{bits}" ' \
              '"min-legal-vector-width"="{bits}" "no-trapping-math"="true" }}\n'
 KEPT = 4096                   # kernels kept in memory
-PAUSE = 0.05                  # seconds between bites of importing LLVM: about a step
 _engine: list = []
 _loaded: OrderedDict = OrderedDict()
 statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
@@ -116,10 +115,7 @@ def open_llvm() -> None:
         for path in Path(spec.submodule_search_locations[0], "binding").glob("libllvmlite*"):
             with whole:
                 loader(os.fsencode(path), ctypes.c_int(2))      # RTLD_NOW
-    for bite in ("llvmlite.ir", "importlib.resources", "llvmlite.binding"):
-        sleep(PAUSE)
-        with whole:
-            import_module(bite)
+    import_in_bites(("llvmlite.ir", "importlib.resources", "llvmlite.binding"))
     with whole:
         engine()
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ..base.mt19937 import BLOCK
+from ..base import mt19937
+from ..base.mt19937 import BLOCK, LOWER, SHIFT
 
-SHIFT = 397                         # how far ahead the third word of the recurrence stands
-UPPER, LOWER, TWIST = -(1 << 31), 0x7FFFFFFF, 0x9908B0DF - (1 << 32)
-MASKS = 0x9D2C5680 - (1 << 32), 0xEFC60000 - (1 << 32)
+# Words are LLVM's i32: signed.
+UPPER, TWIST, *MASKS = (int(word) - (1 << 32)
+                        for word in (mt19937.UPPER, mt19937.TWIST, *mt19937.MASKS))
 HIGH_BITS = (1 << 21) - 1           # of 53 random bits, those of the first word
 TASK = 16384                        # numbers of a task
 PADDING = 64                        # words behind the block that are read
@@ -43,7 +44,7 @@ def _next_block(b, block, lanes) -> None:
         kind = f"<{wide} x i32>" if wide > 1 else "i32"
         place = b.element(block, i, "i32")
         after = b.element(place, 1, "i32") if following is None else following
-        mixed = (b.load(kind, place) & UPPER) | (b.load(kind, after) & LOWER)
+        mixed = (b.load(kind, place) & UPPER) | (b.load(kind, after) & int(LOWER))
         odd = (b.constant(kind, 0) - (mixed & 1)) & TWIST
         b.store(b.load(kind, b.element(place, far, "i32")) ^ b.logical_shift_right(mixed, 1) ^ odd,
                 place)

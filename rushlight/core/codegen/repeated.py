@@ -25,16 +25,17 @@ class Repeated:
 
     def __init__(self, b: Builder, address: Value, kind: str, lanes: int, vectors: int,
                  compute: str | None = None):
-        self.b, self.kind, self.lanes, self.vectors = b, kind, lanes, vectors
+        self.b, self.kind, self.lanes = b, kind, lanes
         self.compute = compute or kind
         self.names = [address]
         if vectors in FOLDED and self.compute == kind and lanes * natural_alignment(kind) == 64:
             self.names = [b.renamed(address) for _ in range(vectors)]
 
-    def row(self, number: int, offset) -> list[Value]:
-        """The element `offset` further, for each vector of the tile's row `number`."""
+    def add_products(self, number: int, offset, values, totals) -> None:
+        """Add the element `offset` further, times each of `values`, to the tile's row `number`."""
         b = self.b
         names = self.names if number % 2 else self.names[:1]
         found = [b.splat(b.cast(b.load(self.kind, b.element(name, offset, self.kind)),
                                 self.compute), self.lanes) for name in names]
-        return found if len(found) == self.vectors else found * self.vectors
+        for v, (value, total) in enumerate(zip(values, totals)):
+            total.set(b.fma(found[v % len(found)], value, total.get()))

@@ -247,18 +247,18 @@ def _compare_with_number(state, count, probability, dtype):
 def draw_integers(state, shape, dtype, low, high):
     """Integers in [low, high):  word % (high - low) + low; 64-bit words from a range of 2^28."""
     count, width, dtype = element_count(shape), int(high) - int(low), np.dtype(dtype)
-    if width < _WIDE_RANGE and dtype.kind in "iu":
-        words, state = draw_words(state, count)
-        values = (words % np.uint32(width)).astype(dtype)
-        if low:
-            values += dtype.type(low)       # where this wraps, so did the conversion
-        return values.reshape(shape), state
     if width >= _WIDE_RANGE:
         words, state = draw_double_words(state, count)
         values = words if width > 0xFFFFFFFFFFFFFFFF else words % np.uint64(width)
     else:
         words, state = draw_words(state, count)
-        values = (words % np.uint32(width)).astype(np.uint64)
+        values = words % np.uint32(width)
+        if dtype.kind in "iu":
+            values = values.astype(dtype)
+            if low:
+                values += dtype.type(low)       # where this wraps, so did the conversion
+            return values.reshape(shape), state
+        values = values.astype(np.uint64)
     values = values + np.uint64(int(low) & 0xFFFFFFFFFFFFFFFF)  # wraps, as in two's complement
     return _integers_to(values.view(np.int64), dtype).reshape(shape), state
 

@@ -13,12 +13,11 @@ import pickle
 import sys
 import threading
 from collections import deque
-from importlib import import_module
 from time import perf_counter
 from typing import Any, NamedTuple
 from weakref import ref
 
-from ..base.forks import whole
+from ..base.forks import PAUSE, import_in_bites, whole
 from ..base.knobs import knob, number
 
 MODE = knob("RUSHLIGHT_JIT")
@@ -28,8 +27,10 @@ DEBUG = number("RUSHLIGHT_DEBUG")
 WAITING = 64                # plans that may wait; others ask again when they are next run
 TURN = 0.0002               # seconds between switches of Python threads while compiling
 WORTH_KEEPING = 1 << 14     # bytes of a leaf whose packed form may be kept
-PAUSE = 0.05                # seconds between what holds up Python: about a step
 IDLE = 20.0                 # seconds without work after which the compiler's process ends
+
+RUNTIME = tuple(f"rushlight.core.{name}"
+                for name in ("codegen.library", "codegen.planning", "runtime.native"))
 
 statistics = {"compiled": 0, "refused": 0, "seconds": 0.0}
 _unfinished = [0]           # requests accepted and not yet done
@@ -105,7 +106,8 @@ def compile_now(slot: Slot, graph, service=None) -> None:
         if service is not None:
             try:
                 service.send(graph)
-                _import_in_bites()
+                # What runs native plans, while the compiler's process makes the first one.
+                import_in_bites(RUNTIME, _ending.wait)
                 reply = service.receive()
                 with whole:
                     from ..codegen.library import admit
@@ -143,15 +145,6 @@ def _loaded(slot: Slot, graph, made) -> Any:
     from ..codegen.planning import blueprint
     from .native import NativePlan
     return NativePlan(made or blueprint(graph), slot.interpreter)
-
-
-def _import_in_bites() -> None:
-    """Import what runs native plans, while the compiler's process makes the first one."""
-    for name in ("codegen.library", "codegen.planning", "runtime.native"):
-        if f"rushlight.core.{name}" not in sys.modules:
-            _ending.wait(PAUSE)
-            with whole:
-                import_module(f"..{name}", __package__)
 
 
 def _complain(text: str) -> None:

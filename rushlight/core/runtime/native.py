@@ -38,7 +38,7 @@ from ..ops.core_views import as_strided_array
 
 FORMS = 2
 LONG = 2 ** 14          # bytes of an output from which it is allocated at a cache line
-LARGE = 2 ** 24         # bytes that a plan writes from which its interpreted runs filled the heap
+LARGE = 2 ** 24         # bytes of a plan's arena from which its interpreted runs filled the heap
 
 
 def _return_memory() -> None:
@@ -136,7 +136,6 @@ class NativePlan:
         self.codes: list = []
         self._assemble()
         self.arena_bytes = blueprint.arena_bytes
-        self.touched = self.arena_bytes + sum([m.nbytes for m in blueprint.output_metas])
         self.results = [self._result(a) for a in graph.outputs]
         count = leaves + outputs
         self.whole_outputs = [slot for slot, _ in self.results] if \
@@ -290,9 +289,9 @@ class NativePlan:
                     made = made.transpose(axes)
             arrays.append(made)
         made = None
-        if not self.runs and self.touched > LARGE:
-            _return_memory()
         if self.arena_bytes:
+            if not self.runs and self.arena_bytes > LARGE:
+                _return_memory()
             ARENA.reserve(self.arena_bytes)
             table[self.arena_slot] = ARENA.address
         hosts: dict = {}

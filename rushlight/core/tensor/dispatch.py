@@ -89,7 +89,7 @@ def edge_of(tensor):
 
 
 def call_binary(op: Op):
-    """The hot path of an op of two operands: tensors; of a pointwise one Python numbers as well."""
+    """The hot path of an op of two tensors; one of a pointwise op's may be a Python number."""
     rules = op.cache
     plain, numbers = PLAIN, NUMBERS
     node_class = node_type(op)
