@@ -12,7 +12,7 @@ KNOBS = {
                              "text; 6: and their assembly"),
     "RUSHLIGHT_JIT": ("1", "0: never compile; 1: compile what repeats; sync: compile at once"),
     "RUSHLIGHT_TUNE": ("0", "1: measure kernels that could serve, and remember the fastest"),
-    "RUSHLIGHT_CPU": ("", "avx2: generate code as if the CPU had no more than that"),
+    "RUSHLIGHT_CPU": ("", "avx2, avx512: generate code as if the CPU had no more than that"),
     "RUSHLIGHT_TRACE_LIMIT": ("16384", "records after which a pending trace is run"),
     "RUSHLIGHT_HOME": ("", "where downloads and caches go; default ~/.cache/rushlight"),
 }

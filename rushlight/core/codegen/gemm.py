@@ -9,7 +9,8 @@ written along consecutive memory. The cost model (`strategy`), first line that h
 | m or n <= 8, k consecutive in A and in B | `gemm_direct.dots` | vectors along k, no transposes |
 | m <= 8, B large, its columns consecutive | `gemm_stream` | B once, in long runs, memory speed |
 | B's columns consecutive; m <= 32, few products, or m <= 128 well laid | `gemm_direct.direct` | |
-| the rest | `gemm_packed`; bfloat16: `gemm_tiles` (AMX), `gemm_pairs` (AVX512-BF16) | panels |
+| the rest | `gemm_packed`; `gemm_split` (AMX) | panels |
+| the rest, bfloat16 | `gemm_pairs` (AVX512-BF16); `gemm_tiles` (AMX) | panels |
 
 "Well laid" (`gemm_pack.rows_in_place`, `columns_in_place`) means that the lines a register tile
 walks over fall into enough cache sets: strides of a power of two do not. Packing costs a pass over
@@ -65,6 +66,7 @@ def _lower(low, found) -> bool:
 
 
 TASK = 400_000      # products in a task: some 10 us
+SPLIT_TASK = 8_000_000      # the same where tile instructions multiply: some 70 us
 
 
 def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
@@ -142,9 +144,12 @@ def in_pieces(low, problem: Problem, arguments: list, pieces: int) -> None:
 def engine_of(problem: Problem) -> str:
     """What multiplies packed panels: "packed" vectors, "pairs" or "tiles" of bfloat16."""
     target = library.target()
+    tiles = target.has("amx-bf16") and problem.k >= 16
+    if problem.dtype == "float32" and tiles and min(problem.m, problem.n) >= 48 \
+            and tiles_permitted():
+        return "split"
     if problem.dtype == "bfloat16":
-        if target.has("amx-bf16") and problem.m * problem.n >= 256 and problem.k >= 16 \
-                and tiles_permitted():
+        if tiles and problem.m * problem.n >= 256 and tiles_permitted():
             return "tiles"
         if target.has("avx512bf16") and target.vector_bits == 512:
             return "pairs"
@@ -156,7 +161,8 @@ def large(low, problem: Problem, arguments: list) -> None:
     engine = engine_of(problem)
     depth = depth_of(problem, engine)
     ways = [(*blocks_of(problem, depth, engine), depth)]
-    if engine == "packed" and all(isinstance(item, (Operand, Number)) for item in arguments):
+    if engine in ("packed", "split") and \
+            all(isinstance(item, (Operand, Number)) for item in arguments):
         ways = list(dict.fromkeys([*ways, *_further_ways(problem, ways[0])]))
 
     def emit(low, way):
@@ -182,7 +188,7 @@ def _further_ways(problem: Problem, way: tuple) -> list:
 
 def depth_of(problem: Problem, engine: str) -> int:
     """k in a block: a stripe of B's panels should fill a part of the second level cache."""
-    deepest = 2048 // problem.itemsize if engine == "packed" else 2048
+    deepest = {"packed": 2048 // problem.itemsize, "split": 512}.get(engine, 2048)
     if problem.k <= deepest * 5 // 4:
         return problem.k
     parts = -(-problem.k // deepest)
@@ -197,6 +203,13 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
             narrow = 32 if problem.m * problem.k * problem.itemsize <= 1 << 20 else 128
             columns = max(columns, min(-(-8 // problem.batch), -(-problem.n // narrow)))
         rows = rows_for(columns * problem.batch, wanted_tasks(), problem.m // 256)
+    elif engine == "split":         # B's panels fill a part of the second level cache
+        tasks = max(1, min(2 * processors(), problem.m * problem.n * problem.k // SPLIT_TASK))
+        columns = max(-(-problem.n // max(64, (1 << 17) // depth // 32 * 32)),
+                      min(-(-tasks // problem.batch), problem.n // 128))
+        if columns * problem.batch % 2 and tasks > 1 and problem.n // (columns + 1) >= 64:
+            columns += 1
+        return rows_for(columns * problem.batch, tasks, max(1, problem.m // 128)), columns
     else:                           # matrix instructions are fast: packing A again costs more
         columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
         rows = 1

@@ -78,8 +78,8 @@ class Packed:
         more = () if self.stored or blocks.depth_blocks == 1 else ("scratch",)
         self.pointers = argument_pointers(b, problem, more)
         self.finish = Finish(b, target, problem, self.pointers)
-        self.panels()
         self.buffer = b.stack(self.compute, blocks.rows * blocks.width)
+        self.panels()
 
     def panels(self) -> None:
         """Room for a task's panels: `panel_b`, `panel_size` elements of `panel_kind` a tile."""

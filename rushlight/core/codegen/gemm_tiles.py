@@ -6,13 +6,27 @@ system has granted it (`target.tiles_permitted`).
 
 from __future__ import annotations
 
-from .emit import Value
+from .emit import Builder, Value
 from .gemm_packed import Blocks, Place
 from .gemm_pairs import BLOCK, LANES, Pairs
 from .gemm_problem import Problem
 from .gemm_tile import lanes_mask
 
 ROWS = 32
+
+
+def instruction(b: Builder, name: str, *arguments) -> None:
+    """One tile instruction; numbers are registers."""
+    texts = [f"{a.type} {a.ref}" if isinstance(a, Value) else f"i8 {a}" for a in arguments]
+    kinds = ", ".join(t.split(" ")[0] for t in texts)
+    b.module.declarations.setdefault(name, f"declare void @llvm.x86.{name}({kinds})")
+    b.line(f"call void @llvm.x86.{name}({', '.join(texts)})")
+
+
+def shape_tiles(b: Builder) -> None:
+    """All eight tile registers hold 16 rows of 64 bytes."""
+    shape = [1] + [0] * 15 + [64, 0] * 8 + [0] * 16 + [LANES] * 8 + [0] * 8
+    instruction(b, "ldtilecfg", b.global_address(b.module.table("i8", shape)))
 
 
 class Tiles(Pairs):
@@ -22,19 +36,10 @@ class Tiles(Pairs):
     most_rows = ROWS
     group = 1
 
-    def instruction(self, name: str, *arguments) -> None:
-        """One tile instruction; numbers are registers."""
-        texts = [f"{a.type} {a.ref}" if isinstance(a, Value) else f"i8 {a}" for a in arguments]
-        kinds = ", ".join(t.split(" ")[0] for t in texts)
-        self.b.module.declarations.setdefault(name, f"declare void @llvm.x86.{name}({kinds})")
-        self.b.line(f"call void @llvm.x86.{name}({', '.join(texts)})")
-
     def panels(self) -> None:
         """Room for whole tiles, and the shape of the tile registers."""
         super().panels()
-        b = self.b
-        shape = [1] + [0] * 15 + [64, 0] * 8 + [0] * 16 + [LANES] * 8 + [0] * 8
-        self.instruction("ldtilecfg", b.global_address(b.module.table("i8", shape)))
+        shape_tiles(self.b)
 
     def write(self) -> None:
         """The loop over tasks, then the registers are given back."""
@@ -43,7 +48,7 @@ class Tiles(Pairs):
 
     def done(self) -> None:
         """Before the kernel returns."""
-        self.instruction("tilerelease")
+        instruction(self.b, "tilerelease")
 
     def kept(self, place: Place) -> tuple:
         """Sums that are not finished: whole tiles, one after another."""
@@ -75,11 +80,11 @@ class Tiles(Pairs):
                    for r in range(groups) for c in range(columns)]
         step_kept = b.constant("i64", stride * 4)
         for _, _, number, _ in corners:
-            self.instruction("tilezero", number)
+            instruction(self.b, "tilezero", number)
         if first is not None:
             with b.unless(first):
                 for _, _, number, address in corners:
-                    self.instruction("tileloadd64", number, address, step_kept)
+                    instruction(self.b, "tileloadd64", number, address, step_kept)
         step_a, step_b = (b.constant("i64", 4 * n) for n in (self.row_stride, columns * LANES))
         padded = b.as_value(count, "i64") + (BLOCK - 1)
         ahead, lines = self.rows_ahead(rows, place)
@@ -88,14 +93,14 @@ class Tiles(Pairs):
                 b.prefetch(ahead.at(r, k * BLOCK), locality=2)
             for r in range(groups):
                 at = b.element(panel_a.pointer, k * LANES + r * LANES * self.row_stride, "i32")
-                self.instruction("tileloadd64", 4 + r, at, step_a)
+                instruction(self.b, "tileloadd64", 4 + r, at, step_a)
             for c in range(columns):
                 at = b.element(panel, k * (LANES * columns * LANES) + c * LANES, "i32")
-                self.instruction("tileloadd64", 6 + c, at, step_b)
+                instruction(self.b, "tileloadd64", 6 + c, at, step_b)
             for r, c, number, _ in corners:
-                self.instruction("tdpbf16ps", number, 4 + r, 6 + c)
+                instruction(self.b, "tdpbf16ps", number, 4 + r, 6 + c)
         for _, _, number, address in corners:
-            self.instruction("tilestored64", number, address, step_kept)
+            instruction(self.b, "tilestored64", number, address, step_kept)
         masks = [lanes_mask(b, LANES, present - v) for v in range(0, present, LANES)]
         self.finish_rows(rows, masks, place, kept, stride, last)
 

@@ -131,7 +131,7 @@ class Code:
 
 def load(binary: bytes, name: str) -> Code:
     """Make an object file's function "kernel" callable."""
-    if name.startswith("gemm_tiles."):      # perhaps compiled by another process
+    if name.startswith(("gemm_tiles.", "gemm_split.")):      # perhaps compiled by another process
         tiles_permitted()
     tracker = link(binary, ("kernel",))
     return Code(tracker["kernel"], name, tracker)

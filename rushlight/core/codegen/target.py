@@ -56,11 +56,14 @@ def host() -> Target:
 
 
 def limited(level: str) -> Target:
-    """This machine as if it had only "avx2" (or "avx512": all that it has)."""
+    """This machine as if it had only "avx2", or "avx512": all but the matrix instructions."""
     this = host()
-    if level == "avx512" or this.vector_bits <= 256:
+    if this.vector_bits <= 256:
         return this
-    features = frozenset(f for f in this.features if not f.startswith(("avx512", "avx10", "amx")))
+    beyond = ("amx",) if level == "avx512" else ("avx512", "avx10", "amx")
+    features = frozenset(f for f in this.features if not f.startswith(beyond))
+    if level == "avx512":
+        return this._replace(features=features)
     return Target(this.triple, "haswell", features, *_bits(this.triple, features))
 
 

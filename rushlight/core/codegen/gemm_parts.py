@@ -1,0 +1,135 @@
+"""float32 numbers as three bfloat16 parts, packed in words of two for matrix instructions (AMX).
+
+A float32 number has 24 significant bits, which are three bfloat16 numbers of 8: x = x0 + x1 + x2,
+exactly, each the nearest to what is left. Of the nine products of two such numbers the three that
+are left out (x1 y2, x2 y1, x2 y2) are below 2**-26 of the whole, a quarter of float32's own
+rounding; the others are exact in float32, in which the tiles sum.
+
+A word holds two k of a line (a row of A, a column of B), i and 16 + i of a block of 32, so that two
+vectors become a vector of words without being shuffled.
+
+Note [scaled parts]: the instructions take numbers below the normal ones (2**-126) for zero, and a
+part may be 2**-16 of its number. Panels therefore hold 2**24 times the numbers, and sums are scaled
+back: every float32 number keeps all its bits, and what is lost of products is below 2**-174.
+
+Note [numbers too large]: infinities have no parts (the rest would be NaN), and sums of scaled
+products overflow sooner. While packing, the largest number is noted (NaN apart, which stays NaN);
+where sums could overflow, tiles are computed by vector multiply-adds instead.
+"""
+
+from __future__ import annotations
+
+from .emit import Builder, Value
+from .gemm_pack import transpose
+from .gemm_tile import Source, lanes_mask
+from .llvm_types import vector
+
+LANES = 16
+BLOCK = 2 * LANES           # k of one instruction
+PARTS = 3
+SQUARE = LANES * LANES      # words of a tile register
+SCALE = 24                  # log2 of what panels are multiplied by
+FLOAT, WORDS = vector("float", LANES), vector("i32", LANES)
+
+
+class PartWriter:
+    """Packs lines of float32 numbers; remembers the largest."""
+
+    def __init__(self, b: Builder):
+        self.b = b
+        self.largest = b.variable(b.constant(FLOAT, 0))
+
+    def larger(self, x: Value, y: Value) -> Value:
+        """The larger of |x| and |y|, the number where the other is a (quiet) NaN."""
+        name, b = "llvm.x86.avx512.mask.range.ps.512", self.b
+        b.module.declarations.setdefault(
+            name, f"declare {FLOAT} @{name}({FLOAT}, {FLOAT}, i32, {FLOAT}, i16, i32)")
+        return b.emit(FLOAT, f"call {FLOAT} @{name}({FLOAT} {x.ref}, {FLOAT} {y.ref}, i32 11, "
+                             f"{FLOAT} zeroinitializer, i16 -1, i32 4)")
+
+    def found(self) -> Value:
+        """2**24 times the largest number packed since `largest` was set to zero."""
+        return self.b.reduce(self.largest.get(), lambda x, y: self.b.select(x > y, x, y))
+
+    def parts(self, number: Value) -> list:
+        """Three vectors of bits whose high halves are the parts; the low halves are zero."""
+        b = self.b
+        rest = number * 2.0 ** SCALE
+        self.largest.set(self.larger(rest, self.largest.get()))
+        found = []
+        for _ in range(PARTS - 1):
+            high = (b.bitcast(rest, WORDS) + 0x8000) & -0x10000
+            found.append(high)
+            rest = rest - b.bitcast(high, FLOAT)
+        return [*found, b.bitcast(rest, WORDS)]
+
+    def write(self, low: Value, high: Value, place) -> None:
+        """The words of 16 pairs; `place(part)` is where they go."""
+        b = self.b
+        for part, (first, second) in enumerate(zip(self.parts(low), self.parts(high))):
+            b.store(b.logical_shift_right(first, LANES) | second, place(part), 64)
+
+    def load(self, pointer: Value, stride, mask=None) -> Value:
+        """16 numbers `stride` apart; masked ones are zero."""
+        b = self.b
+        if stride == 1:
+            return b.load(FLOAT, pointer) if mask is None else b.masked_load(FLOAT, pointer, mask)
+        steps = b.iota("i64", LANES) * stride
+        if mask is not None:
+            steps = b.select(mask, steps, b.constant(steps.type, 0))
+        found = b.gather(FLOAT, pointer, steps)
+        return found if mask is None else b.select(mask, found, b.constant(FLOAT, 0))
+
+    def row(self, source: Source, count, place) -> None:
+        """32 k of one row from source (0, 0) on; from `count` on (None: all are there) zeros."""
+        b = self.b
+        low, high = (self.load(source.at(0, half), source.second,
+                               None if count is None else b.first_lanes(LANES, count - half))
+                     for half in (0, LANES))
+        self.write(low, high, place)
+
+    def rows_side_by_side(self, source: Source, rows, last, place) -> None:
+        """32 k of 16 rows that lie side by side: (row, k) of `source`; k after `last` repeat it.
+
+        `place(part, row)` is where a row's words go; those from `rows` on are zeros.
+        """
+        b = self.b
+        mask = b.first_lanes(LANES, rows)
+        halves = [transpose(b, [self.load(source.at(0, b.minimum(half + i, last)), 1, mask)
+                                for i in range(LANES)]) for half in (0, LANES)]
+        for r, (low, high) in enumerate(zip(*halves)):
+            self.write(low, high, lambda part, r=r: place(part, r))
+
+    def columns(self, source: Source, columns: int, count: int, place) -> None:
+        """32 k of at most 16 columns: (k, column) of `source`; `count` k are there, then zeros.
+
+        `place(part, i)` is where the words of the k's i and 16 + i go.
+        """
+        b = self.b
+        zero = b.constant(FLOAT, 0)
+        across = lanes_mask(b, LANES, columns)
+        if source.first == 1 and source.second != 1:
+            halves = []
+            for half in (0, LANES):
+                mask = lanes_mask(b, LANES, count - half)
+                halves.append(transpose(b, [
+                    self.load(source.at(half, c), 1, mask) if c < columns and half < count
+                    else zero for c in range(LANES)]))
+            for i, (low, high) in enumerate(zip(*halves)):
+                self.write(low, high, lambda part, i=i: place(part, i))
+            return
+
+        def pairs(begin, end, both):
+            with b.loop(begin, end, unroll=False) as i:
+                low = self.load(source.at(i, 0), source.second, across)
+                high = self.load(source.at(i + LANES, 0), source.second, across) if both else zero
+                b.prefetch(source.at(i + BLOCK, 0), locality=2)
+                b.prefetch(source.at(i + (BLOCK + LANES), 0), locality=2)
+                self.write(low, high, lambda part: place(part, i))
+        both = max(0, count - LANES)
+        pairs(0, both, True)
+        if both < LANES:
+            pairs(both, min(count, LANES), False)
+            for i in range(count, LANES):
+                for part in range(PARTS):
+                    b.store(b.constant(WORDS, 0), place(part, i), 64)
