@@ -258,7 +258,7 @@ def test_kernels_reach_other_processors(dtype):
     for generator, parameters in (
             ("gemm_packed.packed", (problem, 2, 1, 64)), ("gemm_packed.packed", (dots, 2, 1, 64)),
             ("gemm_direct.direct", (problem, 1, 1)), ("gemm_direct.dots", (dots, 1)),
-            ("gemm_stream.stream", (problem._replace(m=3),)),
+            ("gemm_stream.stream", (problem._replace(m=3), 64)),
             ("gemm_combine.combine", (problem, 3))):
         text = library.generate(generator, parameters, arm)
         assert "kernel" in library.compile_text(text, arm, assembly=True)

@@ -31,6 +31,7 @@ from .gemm_combine import tasks_of
 from .gemm_direct import direct_tile, dot_tile
 from .gemm_pack import columns_in_place, rows_in_place
 from .gemm_problem import Problem, make
+from .gemm_stream import pieces as stream_pieces
 from .gemm_stream import stripe_of
 from .gemm_tile import cut
 from .gemm_tiles import scratch_bytes
@@ -84,8 +85,9 @@ def strategy(low, problem: Problem, arguments: list, pieces: int = 0) -> None:
         low.step("gemm_direct.dots", (problem, blocks), arguments, problem.batch * blocks)
     elif problem.b[2] == 1 and problem.m <= 8 and problem.n * problem.k > 200_000 \
             and problem.n >= 256:
-        low.step("gemm_stream.stream", (problem,), arguments,
-                 problem.batch * -(-problem.n // stripe_of(problem)))
+        stripe = stripe_of(problem, processors())
+        low.step("gemm_stream.stream", (problem, stripe), arguments,
+                 problem.batch * -(-problem.n // stripe))
     elif (problem.b[2] == 1 or problem.n == 1) and (
             problem.m <= 32 or work < 1_000_000
             or (problem.m <= 128 and columns_in_place(problem) and rows_in_place(problem))):
@@ -113,13 +115,12 @@ def cost_of(problem: Problem) -> int:
 
 def pieces_of(problem: Problem) -> int:
     """In how many pieces k is cut because C alone would not make enough tasks."""
+    wanted = 16
     if problem.m <= 8 and problem.n >= 256:
-        tasks = -(-problem.n // (stripe_of(problem) if problem.b[2] == 1 else 32))
-    elif problem.m * problem.n <= 64 * 64:
-        tasks = 1
-    else:
+        wanted = stream_pieces(problem) if problem.b[2] == 1 else 16 // -(-problem.n // 32)
+    elif problem.m * problem.n > 64 * 64:
         return 1
-    return max(1, min(16 // tasks, cost_of(problem) // (2 * TASK), problem.k // 256))
+    return max(1, min(wanted, cost_of(problem) // (2 * TASK), problem.k // 256))
 
 
 def in_pieces(low, problem: Problem, arguments: list, pieces: int) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .gemm_problem import Problem
-from .gemm_tile import Finish, argument_pointers, lanes_mask
+from .gemm_tile import Finish, argument_pointers
 from .llvm_types import vector
 
-BLOCK = 4096                # elements of a task
+BLOCK = 1024                # elements of a task
 
 
 def tasks_of(problem: Problem) -> int:
@@ -17,35 +17,54 @@ def tasks_of(problem: Problem) -> int:
 
 
 def combine(module, target, problem: Problem, parts: int):
-    """The kernel; tasks: `tasks_of`. Arguments: the problem's, the parts (parts, m, n)."""
+    """The kernel; tasks: `tasks_of`. Arguments: the problem's, the parts (parts, m, n).
+
+    A part's block is read in one run: the parts lie far apart, in whoever's cache made them.
+    """
     b = module.kernel()
     lanes = target.lanes(problem.itemsize)
     pointers = argument_pointers(b, problem, ("parts",))
     finish = Finish(b, target, problem, pointers)
     blocks = -(-problem.n // BLOCK)
     kind = vector(problem.compute, lanes)
+    sums = b.stack(problem.compute, BLOCK + lanes)
 
-    def some(i, j, mask=None):
-        total = b.constant(kind, 0)
-        for part in range(parts):
-            at = b.element(pointers["parts"], (i + part * problem.m) * problem.n + j,
-                           problem.compute)
-            total = total + (b.load(kind, at) if mask is None else b.masked_load(kind, at, mask))
-        finish.vector(total, 0, i, j, mask)
-
-    def row(i, begin):
-        end = b.minimum(begin + BLOCK, problem.n)
+    def vectors(end, act):
         whole = end - end % lanes
-        with b.loop(begin, whole, lanes, unroll=False) as j:
-            some(i, j)
-        if problem.n % lanes:
-            with b.when(end > whole):
-                some(i, whole, lanes_mask(b, lanes, problem.n % lanes))
+        with b.loop(0, whole, lanes, unroll=False) as at:
+            act(at, None)
+        with b.when(whole < end):
+            act(whole, b.first_lanes(lanes, end - whole))
+
+    def run(first, count):
+        """Elements `first` to `first + count` of each part, summed."""
+        def add(at, mask, part):
+            there = b.element(pointers["parts"], first + at + part * (problem.m * problem.n),
+                              problem.compute)
+            value = b.load(kind, there) if mask is None else b.masked_load(kind, there, mask)
+            place = b.element(sums, at, problem.compute)
+            b.store(b.load(kind, place) + value, place)
+        vectors(count, lambda at, mask: b.store(b.constant(kind, 0),
+                                                b.element(sums, at, problem.compute)))
+        with b.loop(0, parts, unroll=False) as part:
+            vectors(count, lambda at, mask: add(at, mask, part))
+
+    def finished(i, j, from_, count):
+        vectors(count, lambda at, mask: finish.vector(
+            b.load(kind, b.element(sums, from_ + at, problem.compute)), 0, i, j + at, mask))
+
     with b.loop(b.args[1], b.args[2], unroll=False) as task:
         if problem.n >= BLOCK:
-            row(task // blocks, task % blocks * BLOCK)
+            i, j = task // blocks, task % blocks * BLOCK
+            count = b.minimum(problem.n - j, BLOCK)
+            run(i * problem.n + j, count)
+            finished(i, j, b.constant("i64", 0), count)
         else:
             rows = BLOCK // problem.n
-            with b.loop(task * rows, b.minimum(task * rows + rows, problem.m)) as i:
-                row(i, b.constant("i64", 0))
+            first = task * rows
+            end = b.minimum(first + rows, problem.m)
+            run(first * problem.n, (end - first) * problem.n)
+            with b.loop(first, end, unroll=False) as i:
+                finished(i, b.constant("i64", 0), (i - first) * problem.n,
+                         b.constant("i64", problem.n))
     b.ret(0)

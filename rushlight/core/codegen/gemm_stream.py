@@ -1,8 +1,7 @@
 """A few rows times a large matrix whose columns lie side by side: at the speed of memory.
 
-The matrix is read once, several rows of it at a time, in long runs: that is what the hardware
-fetches ahead. The sums of a stripe of columns wait in the first level cache; elements of A are in
-registers.
+The matrix is read once, two rows of it at a time, in long runs, while the next two are asked for.
+The sums of a stripe of columns wait in the first level cache; elements of A are in registers.
 """
 
 from __future__ import annotations
@@ -13,21 +12,30 @@ from .gemm_problem import Problem
 from .gemm_tile import Finish, argument_pointers, lanes_mask, load_one, load_row
 from .llvm_types import natural_alignment, vector
 
-AHEAD = 512     # bytes of each row that are asked for before they are needed
+GROUP = 2       # rows read together
+RUN = 8192      # bytes of a row that are long enough for the speed of memory
 
 
-def stripe_of(problem: Problem) -> int:
-    """Columns of a task: long runs, whose sums fill half of a small first level cache."""
-    return min(-(-problem.n // 64) * 64, 16384 // problem.itemsize // problem.m // 64 * 64)
+def pieces(problem: Problem) -> int:
+    """In how many pieces to cut k, rather than the rows into short runs."""
+    size = problem.n * problem.itemsize
+    return 4 if size <= RUN // 2 else 2 if size <= RUN else 1
 
 
-def stream(module, target, problem: Problem):
-    """The kernel; tasks: batch * ceil(n / stripe_of(problem))."""
+def stripe_of(problem: Problem, workers: int) -> int:
+    """Columns of a task: a task for each worker; the sums fill half of a small cache at most."""
+    stripes = max(1, workers // problem.batch)
+    width = -(-problem.n // stripes)
+    most = 16384 // problem.itemsize // problem.m // 64 * 64
+    return max(64, min(-(-width // 64) * 64, most))
+
+
+def stream(module, target, problem: Problem, stripe: int):
+    """The kernel; tasks: batch * ceil(n / stripe)."""
     b = module.kernel()
     lanes = target.lanes(problem.itemsize)
     pointers = argument_pointers(b, problem)
     finish = Finish(b, target, problem, pointers)
-    stripe = stripe_of(problem)
     stripes = -(-problem.n // stripe)
     sums = b.stack(problem.compute, problem.m * stripe)
     with b.loop(b.args[1], b.args[2], unroll=False) as task:
@@ -36,7 +44,7 @@ def stream(module, target, problem: Problem):
         a = source_of(b, problem, pointers, "a", batch)
         other = source_of(b, problem, pointers, "b", batch)
         other = other._replace(pointer=other.at(0, begin))
-        _sum(b, problem, a, other, sums, width, lanes, target.registers)
+        _sum(b, problem, a, other, sums, stripe, width, lanes)
         whole = width - width % lanes
         kind = vector(problem.compute, lanes)
         with b.loop(0, problem.m, unroll=False) as i:
@@ -51,12 +59,11 @@ def stream(module, target, problem: Problem):
     b.ret(0)
 
 
-def _sum(b: Builder, problem, a, other, sums, width, lanes, registers) -> None:
-    """All of k, `group` rows of B at a time."""
+def _sum(b: Builder, problem, a, other, sums, stripe, width, lanes) -> None:
+    """All of k, `GROUP` rows of B at a time."""
     m, compute = problem.m, problem.compute
-    stripe = stripe_of(problem)
     kind, aligned = vector(compute, lanes), lanes * natural_alignment(compute)
-    group = max(1, min(8, registers // 2 // m, problem.k))
+    group = min(GROUP, problem.k)
     with b.loop(0, stripe * m, lanes, unroll=False) as at:
         b.store(b.constant(kind, 0), b.element(sums, at, compute), aligned)
 
@@ -69,7 +76,7 @@ def _sum(b: Builder, problem, a, other, sums, width, lanes, registers) -> None:
             places = [b.element(sums, column + i * stripe, compute) for i in range(m)]
             totals = [b.load(kind, place, aligned) for place in places]
             for g in range(count):
-                b.prefetch(b.element(rows[g], column + AHEAD // problem.itemsize, other.kind))
+                b.prefetch(b.element(rows[g], column + GROUP * other.first, other.kind))
                 row = load_row(b, other, b.element(rows[g], column, other.kind), lanes, compute,
                                mask)
                 totals = [b.fma(ones[i][g], row, totals[i]) for i in range(m)]
