@@ -13,9 +13,11 @@ from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
 from .conv_images import choose_images
 from .conv_outputs import choose_outputs, padded, tasks_of
 from .conv_pack import WeightOrder, weight_pieces
+from .conv_tiles import Region, choose_tiles, weight_words
 from .conv_weight import STACK, WeightLayout, WeightProblem, choose_cut
 from .library import target
 from .lowering import Operand, lowers
+from .target import tiles_permitted
 from .tuning import chosen
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -138,7 +140,7 @@ class Way(NamedTuple):
 
     kernel: str
     blocks: Any
-    order: WeightOrder    # of the packed weights
+    order: WeightOrder | None    # of the packed weights
     tasks: int
     partial: bool         # sums go through a temporary
 
@@ -163,6 +165,12 @@ def _ways(problem, lanes, registers, itemsize, kept) -> list[Way]:
         tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
         order = WeightOrder(*blocks[:3], False, False)
         found.append((cycles, Way("conv_images.correlate_images", blocks, order, tasks, False)))
+    if tiles_permitted() and target().has("amx-bf16"):
+        tiles = choose_tiles(problem, kept)
+        if tiles is not None:
+            cycles, blocks = tiles
+            found.append((cycles, Way("conv_tiles.correlate_tiles", blocks, None,
+                                      Region(problem, blocks).tasks, False)))
     outputs = choose_outputs(problem, lanes, registers, itemsize)
     if outputs is not None:
         cycles, blocks = outputs
@@ -219,7 +227,12 @@ def _emit(low, way, problem, x, weights, bias, results, operands, lanes, itemsiz
     kernel, blocks, order, tasks, _ = way
     elements = problem.groups * problem.outs * problem.channels * prod(problem.kernel)
     source, partial = x, 0
-    if blocks[-1] != "direct" and elements:       # see Blocks.weights
+    if kernel == "conv_tiles.correlate_tiles":
+        partial = weights           # for numbers that have no parts
+        same = problem._replace(x_strides=(), batch=0, source=())
+        weights = low.keep("conv_tiles.pack_weights", (same, blocks.maxima), weights,
+                           (weight_words(problem) + lanes * blocks.maxima) * 4, blocks.maxima)
+    elif blocks[-1] != "direct" and elements:       # see Blocks.weights
         pieces = weight_pieces(problem, order)
         per_task = max(1, pieces * PACKED_AT_ONCE // elements)
         same = problem._replace(x_strides=(), batch=0, source=())

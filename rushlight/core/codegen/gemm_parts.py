@@ -63,11 +63,11 @@ class PartWriter:
             rest = rest - b.bitcast(high, FLOAT)
         return [*found, b.bitcast(rest, WORDS)]
 
-    def write(self, low: Value, high: Value, place) -> None:
+    def write(self, low: Value, high: Value, place, aligned=64) -> None:
         """The words of 16 pairs; `place(part)` is where they go."""
         b = self.b
         for part, (first, second) in enumerate(zip(self.parts(low), self.parts(high))):
-            b.store(b.logical_shift_right(first, LANES) | second, place(part), 64)
+            b.store(b.logical_shift_right(first, LANES) | second, place(part), aligned)
 
     def load(self, pointer: Value, stride, mask=None) -> Value:
         """16 numbers `stride` apart; masked ones are zero."""

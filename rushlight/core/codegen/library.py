@@ -38,6 +38,9 @@ _loaded: OrderedDict = OrderedDict()
 statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
 
 
+TILED = ("gemm_tiles.", "gemm_split.", "conv_tiles.")      # kernels with matrix instructions
+
+
 @functools.cache
 def target() -> Target:
     """The target of this process: the host, or less of it where RUSHLIGHT_CPU says so."""
@@ -131,7 +134,7 @@ class Code:
 
 def load(binary: bytes, name: str) -> Code:
     """Make an object file's function "kernel" callable."""
-    if name.startswith(("gemm_tiles.", "gemm_split.")):      # perhaps compiled by another process
+    if name.startswith(TILED):      # perhaps compiled by another process
         tiles_permitted()
     tracker = link(binary, ("kernel",))
     return Code(tracker["kernel"], name, tracker)
