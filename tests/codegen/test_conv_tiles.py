@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rushlight.core.codegen import conv_tiles, convolution, library
+from rushlight.core.codegen import conv_tiles, conv_weight_tiles, convolution, library
 from rushlight.core.codegen.target import tiles_permitted
 from tests.codegen.harness import interpreted, native
 
@@ -127,3 +127,88 @@ def test_infinities_and_nan(case):
         want = exact("convolution", x, w, (*how, None))[0].astype(np.float32)
     np.testing.assert_allclose(got, want, rtol=1e-4)
     assert np.isinf(got).any() and np.isfinite(got).any()
+
+
+WEIGHT_CASES = {
+    "plain": ((5, 32, 8, 8), (32, 32, 3, 3), 1, 1, 1),
+    "bands": ((2, 64, 33, 32), (64, 64, 3, 3), 1, 1, 1),
+    "small pictures": ((9, 32, 4, 4), (64, 32, 3, 3), 1, 1, 1),
+    "many small pictures": ((60, 64, 4, 4), (32, 64, 3, 3), 1, 1, 1),
+    "1 x 1": ((12, 32, 14, 14), (32, 32, 1, 1), 0, 1, 1),
+    "groups, dilation": ((2, 64, 17, 17), (64, 32, 3, 3), 1, 2, 2),
+    "long rows": ((1, 96, 56, 56), (32, 96, 3, 3), 1, 1, 1),
+    "wide kernel": ((5, 32, 9, 20), (32, 32, 5, 5), 2, 1, 1),
+    "no padding": ((4, 32, 16, 16), (32, 32, 3, 3), 0, 1, 1),
+    "padding beyond the kernel": ((9, 32, 6, 5), (32, 32, 3, 3), 4, 1, 1),
+    "a signal": ((40, 32, 30), (32, 32, 5), 2, 1, 1),
+    "several divisions": ((3, 512, 9, 9), (64, 512, 3, 3), 1, 1, 1),
+}
+
+
+@pytest.fixture
+def weight_tiles(monkeypatch):
+    """Whatever share of the pixels is padding."""
+    chosen = []
+    choose = conv_weight_tiles.choose_weight_tiles
+
+    def remembered(problem):
+        chosen.append(choose(problem))
+        return chosen[-1]
+    monkeypatch.setattr(conv_weight_tiles, "LEAST_USEFUL", 0.0)
+    monkeypatch.setattr(conv_weight_tiles, "choose_weight_tiles", remembered)
+    monkeypatch.setattr(convolution.conv_weight_images, "suits", lambda *arguments: False)
+    yield
+    assert chosen and None not in chosen
+
+
+def weight_arrays(case):
+    """x, the result's gradient, and the static parameters."""
+    x, w, padding, dilation, groups = WEIGHT_CASES[case]
+    dims = len(x) - 2
+    each = [v if isinstance(v, tuple) else (v,) * dims for v in (1, padding, dilation)]
+    size = [n + 2 * p - d * (k - 1) for n, p, d, k in zip(x[2:], *each[1:], w[2:])]
+    random = np.random.default_rng(3)
+    made = [random.standard_normal(s).astype(np.float32) for s in (x, (x[0], w[0], *size))]
+    return *made, (tuple(w[2:]), *each, groups)
+
+
+def exact_weight(x, g, params):
+    """In float64, and the sum of the terms' sizes."""
+    x, g = x.astype(np.float64), g.astype(np.float64)
+    return (interpreted("convolution_weight", [x, g], params)[0],
+            interpreted("convolution_weight", [abs(x), abs(g)], params)[0])
+
+
+@pytest.mark.parametrize("case", WEIGHT_CASES)
+def test_weight_gradients(case, weight_tiles):
+    x, g, params = weight_arrays(case)
+    want, size = exact_weight(x, g, params)
+    got = native("convolution_weight", [x, g], params)[0]
+    assert (np.abs(got - want) <= 12 * UNIT * size).all()
+
+
+@pytest.mark.parametrize("powers", [(-75, -70), (-100, 20), (60, 40), (-120, 110)], ids=str)
+def test_weight_gradients_of_small_and_large_numbers(powers, weight_tiles):
+    x, g, params = weight_arrays("plain")
+    x, g = np.ldexp(x, powers[0]), np.ldexp(g, powers[1])
+    want, size = exact_weight(x, g, params)
+    got = native("convolution_weight", [x, g], params)[0]
+    assert (np.abs(got - want) <= 12 * UNIT * size + 2.0 ** -149).all()
+
+
+@pytest.mark.parametrize("case", ["plain", "bands", "several divisions"])
+def test_weight_gradients_of_infinities_and_nan(case, weight_tiles):
+    x, g, params = weight_arrays(case)
+    x[0, 3, 1, 2], x[-1, 5, 2, 2], g[0, 7, 3, 1] = np.inf, np.nan, -np.inf
+    with np.errstate(invalid="ignore"):
+        want = interpreted("convolution_weight", [x, g], params)[0]
+    got = native("convolution_weight", [x, g], params)[0]
+    finite = np.isfinite(want)
+    assert finite.any() and (np.isinf(got) == np.isinf(want)).all()
+    assert (np.isnan(got) == np.isnan(want)).all()
+    np.testing.assert_allclose(got[finite], want[finite], rtol=1e-3, atol=1e-3)
+    clean, _, _ = weight_arrays(case)
+    clean[-1, 5, 2, 2] = np.nan             # reaches the gradients of its own channel only
+    got = native("convolution_weight", [clean, np.nan_to_num(g, neginf=1.0)], params)[0]
+    group = np.isnan(got).reshape(len(got), got.shape[1], -1).any((0, 2))
+    assert group[5] and group.sum() == 1

@@ -6,7 +6,7 @@ from math import gcd, prod
 from typing import Any, NamedTuple
 
 from ..base.shapes import meta
-from . import conv_weight_images
+from . import conv_weight_images, conv_weight_tiles
 from .body import input_name
 from .conv_depthwise import choose_depthwise
 from .conv_geometry import TASK_WORK, Correlation, Layout, ceil, choose
@@ -145,6 +145,11 @@ class Way(NamedTuple):
     partial: bool         # sums go through a temporary
 
 
+def _have_tiles() -> bool:
+    """Whether the CPU has matrix instructions that this process may use."""
+    return target().has("amx-bf16") and tiles_permitted()
+
+
 def _ways(problem, lanes, registers, itemsize, kept) -> list[Way]:
     """The kernels for a correlation, the cheapest by estimate first.
 
@@ -165,7 +170,7 @@ def _ways(problem, lanes, registers, itemsize, kept) -> list[Way]:
         tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
         order = WeightOrder(*blocks[:3], False, False)
         found.append((cycles, Way("conv_images.correlate_images", blocks, order, tasks, False)))
-    if tiles_permitted() and target().has("amx-bf16"):
+    if _have_tiles():
         tiles = choose_tiles(problem, kept)
         if tiles is not None:
             cycles, blocks = tiles
@@ -346,6 +351,16 @@ def convolution_weight(low):
         low.step("conv_weight_images.weight_by_images", (same, problem.g_strides),
                  [x, y, partial], tasks=conv_weight_images.tasks(same, lanes))
         low.step("conv_depthwise.add_parts", (dtype.name, parts, count), [partial, *low.outputs])
+        return None
+    tiles = conv_weight_tiles.choose_weight_tiles(problem) if _have_tiles() else None
+    if tiles is not None:
+        partial = ("slot", low.temporary(conv_weight_tiles.partial_bytes(problem, tiles)))
+        low.step("conv_weight_tiles.weight_tiles", (problem, tiles), [x, y, partial],
+                 tasks=conv_weight_tiles.tasks_of(problem, tiles))
+        rows = problem.groups * problem.outs
+        per_task = min(rows, max(1, rows * 32768 // (low.result.numel * tiles.parts)))
+        low.step("conv_weight_tiles.combine", (problem, tiles, per_task), [partial, *low.outputs],
+                 tasks=-(-rows // per_task))
         return None
     cut = choose_cut(problem, lanes, this.registers)
     layout = WeightLayout(problem, cut, lanes)

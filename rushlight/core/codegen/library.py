@@ -38,7 +38,8 @@ _loaded: OrderedDict = OrderedDict()
 statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
 
 
-TILED = ("gemm_tiles.", "gemm_split.", "conv_tiles.")      # kernels with matrix instructions
+# Kernels with matrix instructions.
+TILED = ("gemm_tiles.", "gemm_split.", "conv_tiles.", "conv_weight_tiles.")
 
 
 @functools.cache
