@@ -206,11 +206,16 @@ def blocks_of(problem: Problem, depth: int, engine: str) -> tuple[int, int]:
         rows = rows_for(columns * problem.batch, wanted_tasks(), problem.m // 256)
     elif engine == "split":         # B's panels fill a part of the second level cache
         tasks = max(1, min(2 * processors(), problem.m * problem.n * problem.k // SPLIT_TASK))
-        columns = max(-(-problem.n // max(64, (1 << 17) // depth // 32 * 32)),
-                      min(-(-tasks // problem.batch), problem.n // 128))
-        if columns * problem.batch % 2 and tasks > 1 and problem.n // (columns + 1) >= 64:
+        if problem.a[1] == 1 and problem.a[2] != 1:     # A is transposed for each stripe
+            columns = -(-problem.n // max(64, (3 << 16) // depth // 32 * 32))
+            most = problem.m // 192
+        else:
+            most = problem.m // 128
+            columns = max(-(-problem.n // max(64, (1 << 17) // depth // 32 * 32)),
+                          min(-(-tasks // problem.batch), problem.n // 128))
+        if columns > 1 and columns * problem.batch % 2 and problem.n // (columns + 1) >= 64:
             columns += 1
-        return rows_for(columns * problem.batch, tasks, max(1, problem.m // 128)), columns
+        return rows_for(columns * problem.batch, tasks, max(1, most)), columns
     else:                           # matrix instructions are fast: packing A again costs more
         columns = -(-problem.n // min(512, (1 << 19) // depth // 32 * 32))
         rows = 1

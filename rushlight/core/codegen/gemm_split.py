@@ -164,6 +164,8 @@ class Split(Packed):
                             source, problem.m - first, left - 1, lambda part, r, square=square:
                             b.element(into, (square + part * self.row_squares) * SQUARE
                                       + r * LANES, "i32"))
+                        for step_k in range(BLOCK):
+                            b.prefetch(source.at(rows, b.minimum(step_k, left - 1)), locality=2)
             return
         count = left if problem.k % BLOCK else None
 
