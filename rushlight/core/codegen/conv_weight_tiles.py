@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from .conv_geometry import MANY_TASKS, Correlation, ceil
 from .conv_tiles import Region, TileBlocks
-from .conv_weight import WeightProblem
+from .conv_weight import STACK, WeightProblem
 from .gemm_pack import transpose
 from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, PartWriter
 from .gemm_split import PRODUCTS
@@ -68,7 +68,8 @@ def choose_weight_tiles(problem: WeightProblem) -> WeightTiles | None:
         images = max(1, min(problem.batch, PIXELS // (height * width)))
     region = _region(problem, images, rows)
     useful = width * rows * images / region.pixels      # the rest is padding
-    if useful < LEAST_USEFUL or region.row > 4096:
+    words = problem.outs * region.row * PARTS // 2 + 2 * BLOCK * region.row * (PARTS + 1)
+    if useful < LEAST_USEFUL or words * 4 > STACK:
         return None
     blocks = problem.channels // BLOCK
     part = problem.channels * problem.outs * prod(problem.kernel) * 4

@@ -88,36 +88,55 @@ class PartWriter:
                      for half in (0, LANES))
         self.write(low, high, place)
 
-    def rows_side_by_side(self, source: Source, rows, last, place) -> None:
-        """32 k of 16 rows that lie side by side: (row, k) of `source`; k after `last` repeat it.
+    def turned(self, source: Source, lines, count, into: Value, apart, along_k: bool) -> None:
+        """32 k of 16 lines, transposed: (line, k) of `source`, of which `lines` and `count` exist.
 
-        `place(part, row)` is where a row's words go; those from `rows` on are zeros.
+        along_k: lines lie side by side, and a vector of words becomes 32 k of a line; of later k
+        the last is repeated. Else k lie side by side, and a vector of words becomes one k (two) of
+        the lines; of later lines the last is repeated. Vectors are `apart` words from part to part.
         """
         b = self.b
-        mask = b.first_lanes(LANES, rows)
-        halves = [transpose(b, [self.load(source.at(0, b.minimum(half + i, last)), 1, mask)
-                                for i in range(LANES)]) for half in (0, LANES)]
-        for r, (low, high) in enumerate(zip(*halves)):
-            self.write(low, high, lambda part, r=r: place(part, r))
+        name = "turned_rows" if along_k else "turned_columns"
+        if all(f.name != name for f in b.module.functions):
+            self._write_turned(name, source.second if along_k else source.first, along_k)
+        arguments = [source.pointer, into, *(b.as_value(n, "i64") for n in (apart, lines, count))]
+        found = b.call(name, FLOAT, *arguments)
+        assert found is not None
+        self.largest.set(self.larger(found, self.largest.get()))
 
-    def columns(self, source: Source, columns: int, count: int, place) -> None:
+    def _write_turned(self, name: str, stride: int, along_k: bool) -> None:
+        b = self.b.module.function(name, FLOAT, [
+            ("ptr", "source"), ("ptr", "into"), ("i64", "apart"), ("i64", "lines"),
+            ("i64", "count")], True)
+        source, into, apart, lines, count = b.args
+        writer = PartWriter(b)
+        halves = []
+        for half in (0, LANES):
+            mask = b.first_lanes(LANES, lines if along_k else count - half)
+            last, start = (count - 1, half) if along_k else (lines - 1, 0)
+            base = source if along_k else b.element(source, half, "float")
+            halves.append(transpose(b, [b.masked_load(FLOAT, b.element(
+                base, b.minimum(start + i, last) * stride, "float"), mask) for i in range(LANES)]))
+        for i, (low, high) in enumerate(zip(*halves)):
+            writer.write(low, high, lambda part, i=i: b.element(
+                into, apart * part + i * LANES, "i32"))
+        b.ret(writer.largest.get())
+
+    def columns(self, source: Source, columns: int, count: int, into: Value, apart: int) -> None:
         """32 k of at most 16 columns: (k, column) of `source`; `count` k are there, then zeros.
 
-        `place(part, i)` is where the words of the k's i and 16 + i go.
+        The words of the k's i and 16 + i are the vector i; parts are `apart` words apart.
         """
         b = self.b
+        if source.first == 1 and source.second != 1:
+            lines = source._replace(first=source.second, second=1)
+            self.turned(lines, columns, count, into, apart, False)
+            return
         zero = b.constant(FLOAT, 0)
         across = lanes_mask(b, LANES, columns)
-        if source.first == 1 and source.second != 1:
-            halves = []
-            for half in (0, LANES):
-                mask = lanes_mask(b, LANES, count - half)
-                halves.append(transpose(b, [
-                    self.load(source.at(half, c), 1, mask) if c < columns and half < count
-                    else zero for c in range(LANES)]))
-            for i, (low, high) in enumerate(zip(*halves)):
-                self.write(low, high, lambda part, i=i: place(part, i))
-            return
+
+        def place(part, i):
+            return b.element(into, b.as_value(i, "i64") * LANES + part * apart, "i32")
 
         def pairs(begin, end, both):
             with b.loop(begin, end, unroll=False) as i:

@@ -95,32 +95,30 @@ class Split(Packed):
                             panel_of(edge_column), b.constant("i64", 1), count, blocks.edge)
         self.largest_b.set(self.writer_b.found())
         self.writer_a.largest.set(0.0)
-        i = row_begin * blocks.rows - b.maximum(row_begin - blocks.longer, 0)
         with b.loop(0, (step.count + (BLOCK - 1)) // BLOCK, unroll=False) as k:
-            self.pack_share(step, Share(self.panel_a, i, 0), k, 1)
-        for rows, start, stop in ((blocks.rows, 0, blocks.longer),
-                                  (blocks.rows - 1, blocks.longer, blocks.row_tiles)):
-            if stop == start:
-                continue
-            with b.loop(b.maximum(row_begin, start), b.minimum(row_end, stop),
-                        unroll=False) as group:
-                i = group * rows + start * (blocks.rows - rows)
-                odd = (group - row_begin) % 2
-                here, other = (b.element(self.panel_a, which * self.panel_a_size, "i32")
-                               for which in (odd, 1 - odd))
-                small = self.products_are_small()
+            self.pack_share(step, Share(self.panel_a, self.first_row(row_begin), 0), k, 1)
+        with b.loop(row_begin, row_end, unroll=False) as group:
+            i, following = self.first_row(group), self.first_row(group + 1)
+            odd = (group - row_begin) % 2
+            here, other = (b.element(self.panel_a, which * self.panel_a_size, "i32")
+                           for which in (odd, 1 - odd))
+            small = self.products_are_small()
 
-                def tile(column, present, rows=rows, i=i, group=group, here=here, other=other,
-                         small=small):
-                    place = Place(batch, i, column * blocks.width, group, column, begin)
-                    share = Share(other, i + rows, column - column_begin)
-                    self.part_tile(rows, present, place, (here, panel_of(column)), step, small,
-                                   share)
-                with b.loop(column_begin, full_end, unroll=False) as column:
-                    tile(column, blocks.width)
-                if blocks.edge:
-                    with b.when(column_end > blocks.full_columns):
-                        tile(edge_column, blocks.edge)
+            def tile(column, present):
+                place = Place(batch, i, column * blocks.width, group, column, begin)
+                share = Share(other, following, column - column_begin)
+                self.part_tile(following - i, present, place, (here, panel_of(column)), step,
+                               small, share)
+            with b.loop(column_begin, full_end, unroll=False) as column:
+                tile(column, blocks.width)
+            if blocks.edge:
+                with b.when(column_end > blocks.full_columns):
+                    tile(edge_column, blocks.edge)
+
+    def first_row(self, group) -> Value:
+        """The first row of a tile; the first `longer` tiles have a row more than the others."""
+        blocks = self.blocks
+        return group * blocks.rows - self.b.maximum(group - blocks.longer, 0)
 
     def pack_b(self, source, panels, tiles, count, present) -> None:
         """Columns of B to panels, 32 k of all tiles after another."""
@@ -134,11 +132,8 @@ class Split(Packed):
                 for v in range(squares):
                     columns = source._replace(
                         pointer=source.at(number * BLOCK, t * present + v * LANES))
-                    self.writer_b.columns(
-                        columns, min(LANES, present - v * LANES), there,
-                        lambda part, i, v=v: b.element(
-                            panel, b.as_value(i, "i64") * LANES + (part * squares + v) * SQUARE,
-                            "i32"))
+                    self.writer_b.columns(columns, min(LANES, present - v * LANES), there,
+                                          b.element(panel, v * SQUARE, "i32"), squares * SQUARE)
         whole = b.as_value(count, "i64") // BLOCK
         with b.loop(0, whole, unroll=False) as number:
             some(number, BLOCK)
@@ -160,10 +155,9 @@ class Split(Packed):
                     with b.when(square < self.row_squares):
                         first = i + square * LANES
                         source = self.source("a", step.batch, first, step.begin + k * BLOCK)
-                        self.writer_a.rows_side_by_side(
-                            source, problem.m - first, left - 1, lambda part, r, square=square:
-                            b.element(into, (square + part * self.row_squares) * SQUARE
-                                      + r * LANES, "i32"))
+                        self.writer_a.turned(source, problem.m - first, left,
+                                             b.element(into, square * SQUARE, "i32"),
+                                             self.row_squares * SQUARE, True)
                         for step_k in range(BLOCK):
                             b.prefetch(source.at(rows, b.minimum(step_k, left - 1)), locality=2)
             return
@@ -234,7 +228,7 @@ class Split(Packed):
     def multiply_tiles(self, rows, present, place, panels, step: Step, share: Share) -> None:
         """Sums of scaled products to `buffer`; meanwhile, a share of the next rows of A."""
         b = self.b
-        columns, groups = -(-present // LANES), -(-rows // LANES)
+        columns, groups = -(-present // LANES), self.row_squares
         corners = [(r, c, r * 2 + c) for r in range(groups) for c in range(columns)]
         line = b.constant("i64", 4 * LANES)
         for _, _, number in corners:
@@ -260,14 +254,14 @@ class Split(Packed):
             at = b.element(self.buffer, r * LANES * self.blocks.width + c * LANES, "float")
             instruction(b, "tilestored64", number, at, apart)
 
-    def ask_for_results(self, place: Place, rows: int, columns: int, k) -> None:
+    def ask_for_results(self, place: Place, rows, columns: int, k) -> None:
         """Ask for the lines of the tile's results, some of them with each 32 k."""
         b = self.b
         number, strides = next((i, s) for i, s in enumerate(self.problem.outs) if s is not None)
         kind = self.finish.kind(number)
         out = Source(b.element(self.pointers[f"out{number}"], b.as_value(place.batch, "i64")
                                * strides[0], kind), kind, *strides[1:])
-        each = -(-rows // self.k_blocks)
+        each = -(-self.blocks.rows // self.k_blocks)
         for r in range(each):
             row = place.i + b.minimum(k * each + r, rows - 1)
             for v in range(columns):
