@@ -30,3 +30,12 @@ def test_the_sums_stay_in_registers(level):
     assembly = library.compile_text(text, wanted, assembly=True)
     assert assembly.count("vfmadd") >= CHAINS
     assert "rsp" not in assembly
+
+
+def test_tile_products_are_counted():
+    wanted = library.target()
+    if not wanted.has("amx-bf16"):
+        pytest.skip("this CPU has no matrix instructions")
+    text = library.generate("speed.tile_products", (10,), wanted)
+    assembly = library.compile_text(text, wanted, assembly=True)
+    assert assembly.count("tdpbf16ps") == 4 and "tileloadd" not in assembly

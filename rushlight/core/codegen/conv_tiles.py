@@ -21,8 +21,7 @@ from typing import NamedTuple
 
 from .conv_geometry import Correlation, ceil
 from .conv_store import Results
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, WORDS, PartWriter
-from .gemm_split import PRODUCTS
+from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, PRODUCTS, SCALE, SQUARE, WORDS, PartWriter
 from .gemm_tile import Source, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 

@@ -18,8 +18,7 @@ from .conv_geometry import MANY_TASKS, Correlation, ceil
 from .conv_tiles import Region, TileBlocks
 from .conv_weight import STACK, WeightProblem
 from .gemm_pack import transpose
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, PartWriter
-from .gemm_split import PRODUCTS
+from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, PRODUCTS, SCALE, SQUARE, PartWriter
 from .gemm_tile import Source, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 from .llvm_types import vector

@@ -29,6 +29,8 @@ BLOCK = 2 * LANES           # k of one instruction
 PARTS = 3
 SQUARE = LANES * LANES      # words of a tile register
 SCALE = 24                  # log2 of what panels are multiplied by
+# Which parts of A and B are multiplied, so ordered that one of the two stays in its registers.
+PRODUCTS = ((0, 2), (0, 1), (1, 1), (1, 0), (2, 0), (0, 0))
 FLOAT, WORDS = vector("float", LANES), vector("i32", LANES)
 
 

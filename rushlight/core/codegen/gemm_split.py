@@ -16,14 +16,12 @@ from typing import Any, NamedTuple
 from .emit import Value
 from .gemm_pack import pack_columns
 from .gemm_packed import Blocks, Packed, Place
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, PartWriter
+from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, PRODUCTS, SCALE, SQUARE, PartWriter
 from .gemm_problem import Problem
 from .gemm_tile import Source, Tile, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 
 ROWS = 32
-# Which parts of A and B are multiplied, so ordered that one of the two stays in its registers.
-PRODUCTS = ((0, 2), (0, 1), (1, 1), (1, 0), (2, 0), (0, 0))
 
 
 class Step(NamedTuple):

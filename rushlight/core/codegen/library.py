@@ -39,7 +39,8 @@ statistics = {"compiled": 0, "from disk": 0, "seconds": 0.0}
 
 
 # Kernels with matrix instructions.
-TILED = ("gemm_tiles.", "gemm_split.", "conv_tiles.", "conv_weight_tiles.")
+TILED = ("gemm_tiles.", "gemm_split.", "conv_tiles.", "conv_weight_tiles.",
+         "speed.tile_")
 
 
 @functools.cache
