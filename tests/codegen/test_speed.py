@@ -38,4 +38,5 @@ def test_tile_products_are_counted():
         pytest.skip("this CPU has no matrix instructions")
     text = library.generate("speed.tile_products", (10,), wanted)
     assembly = library.compile_text(text, wanted, assembly=True)
-    assert assembly.count("tdpbf16ps") == 4 and "tileloadd" not in assembly
+    products = assembly.count("tdpbf16ps")      # the loop over tasks may be unrolled
+    assert products and products % 4 == 0 and "tileloadd" not in assembly
