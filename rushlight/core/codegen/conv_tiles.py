@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from .conv_geometry import Correlation, ceil
 from .conv_store import Results
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, PRODUCTS, SCALE, SQUARE, WORDS, PartWriter
+from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, WORDS, PartWriter, multiply_parts
 from .gemm_tile import Source, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 
@@ -352,22 +352,10 @@ class _Tiles:
                 weights = b.element(self.weights, step * STEP, "i32")
                 pixels = b.element(self.planes, block * (PARTS * LANES * region.row) + t * PIXELS
                                    + y * down + x * problem.dilation[2], "i32")
-                held: list = [None, None]
-                for pair in PRODUCTS:
-                    for side in range(2):
-                        if held[side] == pair[side]:
-                            continue
-                        held[side] = pair[side]
-                        for s in range(2):
-                            if side == 0:
-                                at = b.element(weights, (pair[0] * 2 + s) * SQUARE, "i32")
-                            else:
-                                at = b.element(pixels, pair[1] * LANES * region.row + s * LANES,
-                                               "i32")
-                            instruction(b, "tileloadd64", 4 + 2 * side + s, at,
-                                        apart if side else line)
-                    for r, c, register in corners:
-                        instruction(b, "tdpbf16ps", register, 4 + r, 6 + c)
+                multiply_parts(
+                    b, (lambda part, s: b.element(weights, (part * 2 + s) * SQUARE, "i32"),
+                        lambda part, s: b.element(pixels, part * LANES * region.row + s * LANES,
+                                                  "i32")), (line, apart), (2, 2))
             for (_, _, register), place in zip(corners, places):
                 instruction(b, "tilestored64", register, place, between)
 

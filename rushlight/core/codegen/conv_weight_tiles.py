@@ -18,7 +18,7 @@ from .conv_geometry import MANY_TASKS, Correlation, ceil
 from .conv_tiles import Region, TileBlocks
 from .conv_weight import STACK, WeightProblem
 from .gemm_pack import transpose
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, PRODUCTS, SCALE, SQUARE, PartWriter
+from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, PartWriter, multiply_parts
 from .gemm_tile import Source, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 from .llvm_types import vector
@@ -250,19 +250,10 @@ class _Tiles:
             with b.loop(0, self.steps, unroll=False) as step:
                 here = b.element(words, step * self.step_words, "i32")
                 other = b.element(pixels, step * (BLOCK * LANES), "i32")
-                held: list = [None, None]
-                for pair in PRODUCTS:
-                    for side in range(2):
-                        if held[side] == pair[side]:
-                            continue
-                        held[side] = pair[side]
-                        for s in range(2):
-                            at = b.element(here, (pair[0] * 2 + s) * SQUARE, "i32") if not side \
-                                else b.element(other, (s * PARTS + pair[1]) * self.words * LANES,
-                                               "i32")
-                            instruction(b, "tileloadd64", 4 + 2 * side + s, at, line)
-                    for r, c, register in corners:
-                        instruction(b, "tdpbf16ps", register, 4 + r, 6 + c)
+                multiply_parts(
+                    b, (lambda part, s: b.element(here, (part * 2 + s) * SQUARE, "i32"),
+                        lambda part, s: b.element(other, (s * PARTS + part) * self.words * LANES,
+                                                  "i32")), (line, line), (2, 2))
             for (_, _, register), place in zip(corners, places):
                 instruction(b, "tilestored64", register, place, between)
 

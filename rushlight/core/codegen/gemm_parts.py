@@ -22,6 +22,7 @@ from __future__ import annotations
 from .emit import Builder, Value
 from .gemm_pack import transpose
 from .gemm_tile import Source, lanes_mask
+from .gemm_tiles import instruction
 from .llvm_types import vector
 
 LANES = 16
@@ -154,3 +155,24 @@ class PartWriter:
             for i in range(count, LANES):
                 for part in range(PARTS):
                     b.store(b.constant(WORDS, 0), place(part, i), 64)
+
+
+def multiply_parts(b: Builder, places: tuple, steps: tuple, squares: tuple, after=None) -> None:
+    """Add the products of 32 k to the tiles of C in the registers 0 to 3 (row * 2 + column).
+
+    For A and for B: ``place(part, square)``, the address of a tile; the bytes from row to row; how
+    many tiles there are (1 or 2). ``after(turn)`` is written after each pair of parts.
+    """
+    held: list = [None, None]
+    for turn, pair in enumerate(PRODUCTS):
+        for side in range(2):
+            if held[side] != pair[side]:
+                held[side] = pair[side]
+                for s in range(squares[side]):
+                    instruction(b, "tileloadd64", 4 + 2 * side + s, places[side](pair[side], s),
+                                steps[side])
+        for r in range(squares[0]):
+            for c in range(squares[1]):
+                instruction(b, "tdpbf16ps", r * 2 + c, 4 + r, 6 + c)
+        if after is not None:
+            after(turn)

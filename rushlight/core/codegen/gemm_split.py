@@ -16,7 +16,17 @@ from typing import Any, NamedTuple
 from .emit import Value
 from .gemm_pack import pack_columns
 from .gemm_packed import Blocks, Packed, Place
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, PRODUCTS, SCALE, SQUARE, PartWriter
+from .gemm_parts import (
+    BLOCK,
+    FLOAT,
+    LANES,
+    PARTS,
+    PRODUCTS,
+    SCALE,
+    SQUARE,
+    PartWriter,
+    multiply_parts,
+)
 from .gemm_problem import Problem
 from .gemm_tile import Source, Tile, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
@@ -233,20 +243,13 @@ class Split(Packed):
             instruction(b, "tilezero", number)
         with b.loop(0, (step.count + (BLOCK - 1)) // BLOCK, unroll=False) as k:
             self.ask_for_results(place, rows, columns, k)
-            sides = ((b.element(panels[0], k * self.row_block, "i32"), groups, self.row_squares),
-                     (b.element(panels[1], k * (PARTS * columns * SQUARE), "i32"), columns,
-                      columns))
-            held: list = [None, None]
-            for turn, pair in enumerate(PRODUCTS):
-                for side, (base, squares, apart) in enumerate(sides):
-                    if held[side] != pair[side]:
-                        held[side] = pair[side]
-                        for s in range(squares):
-                            at = b.element(base, (pair[side] * apart + s) * SQUARE, "i32")
-                            instruction(b, "tileloadd64", 4 + 2 * side + s, at, line)
-                for r, c, number in corners:
-                    instruction(b, "tdpbf16ps", number, 4 + r, 6 + c)
-                self.pack_share(step, share, k, self.shares, turn, len(PRODUCTS))
+            bases = (b.element(panels[0], k * self.row_block, "i32"),
+                     b.element(panels[1], k * (PARTS * columns * SQUARE), "i32"))
+            multiply_parts(
+                b, (lambda part, s: b.element(bases[0], (part * groups + s) * SQUARE, "i32"),
+                    lambda part, s: b.element(bases[1], (part * columns + s) * SQUARE, "i32")),
+                (line, line), (groups, columns), lambda turn: self.pack_share(
+                    step, share, k, self.shares, turn, len(PRODUCTS)))
         apart = b.constant("i64", 4 * self.blocks.width)
         for r, c, number in corners:
             at = b.element(self.buffer, r * LANES * self.blocks.width + c * LANES, "float")
