@@ -16,7 +16,7 @@ CASE = ((16, 24, 9, 10), (40, 24, 3, 3), 1, 1, 1, 1)      # three kernels could 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("RUSHLIGHT_HOME", str(tmp_path))
-    monkeypatch.setattr(convolution, "_have_tiles", lambda: False)      # a fourth kernel
+    monkeypatch.setattr(convolution, "has_tiles", lambda: False)      # a fourth kernel
     return tmp_path
 
 

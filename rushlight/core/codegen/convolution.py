@@ -15,9 +15,8 @@ from .conv_outputs import choose_outputs, padded, tasks_of
 from .conv_pack import WeightOrder, weight_pieces
 from .conv_tiles import Region, choose_tiles, weight_words
 from .conv_weight import STACK, WeightLayout, WeightProblem, choose_cut
-from .library import target
+from .library import has_tiles, target
 from .lowering import Operand, lowers
-from .target import tiles_permitted
 from .tuning import chosen
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -145,11 +144,6 @@ class Way(NamedTuple):
     partial: bool         # sums go through a temporary
 
 
-def _have_tiles() -> bool:
-    """Whether the CPU has matrix instructions that this process may use."""
-    return target().has("amx-bf16") and tiles_permitted()
-
-
 def _ways(problem, lanes, registers, itemsize, kept) -> list[Way]:
     """The kernels for a correlation, the cheapest by estimate first.
 
@@ -170,7 +164,7 @@ def _ways(problem, lanes, registers, itemsize, kept) -> list[Way]:
         tasks = ceil(problem.batch, lanes) * problem.groups * ceil(problem.outs, blocks.outs)
         order = WeightOrder(*blocks[:3], False, False)
         found.append((cycles, Way("conv_images.correlate_images", blocks, order, tasks, False)))
-    if _have_tiles():
+    if has_tiles():
         tiles = choose_tiles(problem, kept)
         if tiles is not None:
             cycles, blocks = tiles
@@ -352,7 +346,7 @@ def convolution_weight(low):
                  [x, y, partial], tasks=conv_weight_images.tasks(same, lanes))
         low.step("conv_depthwise.add_parts", (dtype.name, parts, count), [partial, *low.outputs])
         return None
-    tiles = conv_weight_tiles.choose_weight_tiles(problem) if _have_tiles() else None
+    tiles = conv_weight_tiles.choose_weight_tiles(problem) if has_tiles() else None
     if tiles is not None:
         partial = ("slot", low.temporary(conv_weight_tiles.partial_bytes(problem, tiles)))
         low.step("conv_weight_tiles.weight_tiles", (problem, tiles), [x, y, partial],

@@ -37,7 +37,6 @@ from .gemm_tile import cut
 from .gemm_tiles import scratch_bytes
 from .lowering import Number, Operand, lowers
 from .pool import processors
-from .target import tiles_permitted
 from .tuning import chosen
 
 
@@ -145,12 +144,11 @@ def in_pieces(low, problem: Problem, arguments: list, pieces: int) -> None:
 def engine_of(problem: Problem) -> str:
     """What multiplies packed panels: "packed" vectors, "pairs" or "tiles" of bfloat16."""
     target = library.target()
-    tiles = target.has("amx-bf16") and problem.k >= 16
-    if problem.dtype == "float32" and tiles and min(problem.m, problem.n) >= 48 \
-            and tiles_permitted():
+    if problem.dtype == "float32" and min(problem.m, problem.n) >= 48 and problem.k >= 16 \
+            and library.has_tiles():
         return "split"
     if problem.dtype == "bfloat16":
-        if tiles and problem.m * problem.n >= 256 and tiles_permitted():
+        if problem.m * problem.n >= 256 and problem.k >= 16 and library.has_tiles():
             return "tiles"
         if target.has("avx512bf16") and target.vector_bits == 512:
             return "pairs"

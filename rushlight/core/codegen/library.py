@@ -50,6 +50,11 @@ def target() -> Target:
     return limited(level) if level else host()
 
 
+def has_tiles() -> bool:
+    """Whether the CPU has matrix instructions for bfloat16 that this process may use."""
+    return target().has("amx-bf16") and tiles_permitted()
+
+
 def generate(generator: str, parameters: tuple, wanted: Target | None = None) -> str:
     """The LLVM text of a kernel; its entry is the function named "kernel"."""
     module = Module()

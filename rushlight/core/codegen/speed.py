@@ -13,9 +13,8 @@ import numpy as np
 
 from .gemm_parts import PRODUCTS
 from .gemm_tiles import instruction, shape_tiles
-from .library import kernel, target
+from .library import has_tiles, kernel, target
 from .llvm_types import vector
-from .target import tiles_permitted
 
 CHAINS = 12             # independent sums: two units of four to six cycles each are kept busy
 REPEATS = 10_000        # multiply-adds of each chain in a task, about 20 us of work
@@ -62,7 +61,7 @@ def peak_flops(threads: int) -> float:
     """
     best = _best_flops("speed.multiply_adds", (CHAINS, REPEATS),
                        2 * CHAINS * REPEATS * target().lanes(4), threads)
-    if target().has("amx-bf16") and tiles_permitted():
+    if has_tiles():
         products = _best_flops("speed.tile_products", (TILE_REPEATS,),
                                2 * 4 * 8192 * TILE_REPEATS, threads)
         best = max(best, products / len(PRODUCTS))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base.knobs import cache_folder
+from ..codegen.library import has_tiles
 from ..codegen.pool import pool
 from ..codegen.speed import peak_flops
 
@@ -28,7 +29,8 @@ def measured(fastest: float = 0.0) -> dict[str, float]:
     better numbers stay.
     """
     threads = pool().threads
-    key = f"{platform.node()} {platform.machine()} {_model()} {threads}"
+    instructions = "tiles" if has_tiles() else "vectors"       # what float32 products use
+    key = f"{platform.node()} {platform.machine()} {_model()} {threads} {instructions}"
     path = cache_folder() / FILE
     known: dict[str, Any] = {}
     try:
