@@ -10,7 +10,7 @@ import pytest
 
 import rushlight as torch
 import rushlight.nn.functional as F
-from rushlight.core.runtime import compiler, native
+from rushlight.core.runtime import compiler, native, realize
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "fuzz_plans.py"
 ROWS, NOISE, EQUAL = 6, 3, 7        # rows from NOISE on are EQUAL numbers: normalised, noise
@@ -25,6 +25,7 @@ def fuzzer(monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(compiler, "MODE", "sync")
+    monkeypatch.setattr(realize, "COMPILES", True)      # where RUSHLIGHT_JIT=0 runs the tests
     return module
 
 
