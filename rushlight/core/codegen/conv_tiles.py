@@ -21,7 +21,18 @@ from typing import NamedTuple
 
 from .conv_geometry import Correlation, ceil
 from .conv_store import Results
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, WORDS, PartWriter, multiply_parts
+from .gemm_parts import (
+    BLOCK,
+    FLOAT,
+    LANES,
+    PARTS,
+    SQUARE,
+    WORDS,
+    PartWriter,
+    are_small,
+    multiply_parts,
+    scale_of,
+)
 from .gemm_tile import Source, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 
@@ -247,10 +258,8 @@ class _Tiles:
             self.writer.largest.set(0.0)
             self.pack(image, images, group, row)
             here = self.writer.found()
-            limit = 2.0 ** 126 / (problem.channels * prod(problem.kernel))
-            small = (here * largest < limit) & (here < 2.0 ** 126) & (largest < 2.0 ** 126)
-            scale = b.splat(b.select(small, b.constant("float", 2.0 ** (-2 * SCALE)),
-                                     b.constant("float", 1.0)), LANES)
+            small = are_small(b, here, largest, problem.channels * prod(problem.kernel))
+            scale = b.splat(scale_of(b, small), LANES)
             tiles = (((images - 1) * region.image + blocks.rows) * region.columns.pitch
                      + (PIXELS - 1)) // PIXELS
             with b.loop(first, b.minimum(first + blocks.out_blocks, region.out_blocks),

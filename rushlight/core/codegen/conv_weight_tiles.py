@@ -18,7 +18,17 @@ from .conv_geometry import MANY_TASKS, Correlation, ceil
 from .conv_tiles import Region, TileBlocks
 from .conv_weight import STACK, WeightProblem
 from .gemm_pack import transpose
-from .gemm_parts import BLOCK, FLOAT, LANES, PARTS, SCALE, SQUARE, PartWriter, multiply_parts
+from .gemm_parts import (
+    BLOCK,
+    FLOAT,
+    LANES,
+    PARTS,
+    SQUARE,
+    PartWriter,
+    are_small,
+    multiply_parts,
+    scale_of,
+)
 from .gemm_tile import Source, lanes_mask
 from .gemm_tiles import instruction, shape_tiles
 from .llvm_types import vector
@@ -140,12 +150,9 @@ class _Tiles:
                     self.pack_x(image, row, group * problem.channels + block * BLOCK)
                     self.multiply(b.element(goal, block * BLOCK, "float"), unit > begin)
             x, g = self.writer.found(), self.writer_g.found()
-            terms = problem.batch * prod(problem.size)
-            small = (x * g < 2.0 ** 126 / terms) & (x < 2.0 ** 126) & (g < 2.0 ** 126)
-            scale = b.select(small, b.constant("float", 2.0 ** (-2 * SCALE)),
-                             b.constant("float", 1.0))
-            b.store(scale, b.element(self.partial, blocks.parts * problem.groups * size + task,
-                                     "float"))
+            small = are_small(b, x, g, problem.batch * prod(problem.size))
+            b.store(scale_of(b, small), b.element(
+                self.partial, blocks.parts * problem.groups * size + task, "float"))
             with b.unless(small):
                 self.multiply_slowly(goal, group, first, last, begin, end)
         instruction(b, "tilerelease")
@@ -290,7 +297,6 @@ class _Tiles:
                     total.set(b.fma(g, value, total.get()))
             at = ((ky * kw + kx) * problem.outs + o) * problem.channels + c
             b.store(b.reduce(total.get(), lambda p, q: p + q), b.element(goal, at, "float"))
-
 
 
 def combine(module, target, problem: WeightProblem, blocks: WeightTiles, per_task: int):

@@ -127,21 +127,8 @@ class Packed:
     def block(self, batch, ends, begin, count, first, last) -> None:
         """One block of k of a task."""
         b, blocks = self.b, self.blocks
-        row_begin, row_end, column_begin, column_end = ends
-        full_end = b.minimum(column_end, blocks.full_columns)
-        edge_column = b.as_value(blocks.full_columns, "i64")
-
-        def panel_of(column):
-            return b.element(self.panel_b, (column - column_begin) * self.panel_size,
-                             self.panel_kind)
-
-        if blocks.full_columns:
-            self.pack_b(self.source("b", batch, begin, column_begin * blocks.width), self.panel_b,
-                        full_end - column_begin, count, blocks.width)
-        if blocks.edge:
-            with b.when(column_end > blocks.full_columns):
-                self.pack_b(self.source("b", batch, begin, edge_column * blocks.width),
-                            panel_of(edge_column), b.constant("i64", 1), count, blocks.edge)
+        row_begin, row_end, *_ = ends
+        panel_of = self.pack_stripe(batch, ends, begin, count)
         for rows, start, stop in ((blocks.rows, 0, blocks.longer),
                                   (blocks.rows - 1, blocks.longer, blocks.row_tiles)):
             if stop == start:
@@ -159,11 +146,42 @@ class Packed:
                         panel_a = self.rows_of_a(place, begin, t)
                         self.tile(rows, present, place, panel_a, panel_of(column), count, first,
                                   last)
-                with b.loop(column_begin, full_end, unroll=False) as column:
-                    tile(column, blocks.width)
-                if blocks.edge:
-                    with b.when(column_end > blocks.full_columns):
-                        tile(edge_column, blocks.edge)
+                self.each_column(ends, tile)
+
+    def pack_stripe(self, batch, ends, begin, count):
+        """A task's columns of B to panels; gives ``f(column)``, the panel of a column tile."""
+        b, blocks = self.b, self.blocks
+        _, _, column_begin, column_end = ends
+        full_end, edge_column = self.whole_columns(ends)
+
+        def panel_of(column):
+            return b.element(self.panel_b, (column - column_begin) * self.panel_size,
+                             self.panel_kind)
+
+        if blocks.full_columns:
+            self.pack_b(self.source("b", batch, begin, column_begin * blocks.width), self.panel_b,
+                        full_end - column_begin, count, blocks.width)
+        if blocks.edge:
+            with b.when(column_end > blocks.full_columns):
+                self.pack_b(self.source("b", batch, begin, edge_column * blocks.width),
+                            panel_of(edge_column), b.constant("i64", 1), count, blocks.edge)
+        return panel_of
+
+    def whole_columns(self, ends) -> tuple:
+        """Where a task's whole column tiles end, and the number of the narrower one."""
+        b, blocks = self.b, self.blocks
+        return b.minimum(ends[3], blocks.full_columns), b.as_value(blocks.full_columns, "i64")
+
+    def each_column(self, ends, tile) -> None:
+        """``tile(column, width)`` for each column tile of a task."""
+        b, blocks = self.b, self.blocks
+        _, _, column_begin, column_end = ends
+        full_end, edge_column = self.whole_columns(ends)
+        with b.loop(column_begin, full_end, unroll=False) as column:
+            tile(column, blocks.width)
+        if blocks.edge:
+            with b.when(column_end > blocks.full_columns):
+                tile(edge_column, blocks.edge)
 
     def rows_of_a(self, place: Place, begin, t) -> Source:
         """A tile's rows of A: the number `t` of the packed ones, or in place."""

@@ -157,6 +157,16 @@ class PartWriter:
                     b.store(b.constant(WORDS, 0), place(part, i), 64)
 
 
+def are_small(b: Builder, x: Value, y: Value, terms: int) -> Value:
+    """Whether no sum of `terms` products can overflow; x, y: the largest numbers, scaled."""
+    return (x * y < 2.0 ** 126 / terms) & (x < 2.0 ** 126) & (y < 2.0 ** 126)
+
+
+def scale_of(b: Builder, small: Value) -> Value:
+    """What takes the scale out of sums: of products of parts, or else of the numbers themselves."""
+    return b.select(small, b.constant("float", 2.0 ** (-2 * SCALE)), b.constant("float", 1.0))
+
+
 def multiply_parts(b: Builder, places: tuple, steps: tuple, squares: tuple, after=None) -> None:
     """Add the products of 32 k to the tiles of C in the registers 0 to 3 (row * 2 + column).
 

@@ -22,10 +22,11 @@ from .gemm_parts import (
     LANES,
     PARTS,
     PRODUCTS,
-    SCALE,
     SQUARE,
     PartWriter,
+    are_small,
     multiply_parts,
+    scale_of,
 )
 from .gemm_problem import Problem
 from .gemm_tile import Source, Tile, lanes_mask
@@ -85,22 +86,10 @@ class Split(Packed):
     def block(self, batch, ends, begin, count, first, last) -> None:
         """One block of k of a task."""
         b, blocks = self.b, self.blocks
-        row_begin, row_end, column_begin, column_end = ends
-        full_end = b.minimum(column_end, blocks.full_columns)
-        edge_column = b.as_value(blocks.full_columns, "i64")
+        row_begin, row_end, column_begin, _ = ends
         step = Step(batch, begin, b.as_value(count, "i64"), first, last)
-
-        def panel_of(column):
-            return b.element(self.panel_b, (column - column_begin) * self.panel_size, "i32")
-
         self.writer_b.largest.set(0.0)
-        if blocks.full_columns:
-            self.pack_b(self.source("b", batch, begin, column_begin * blocks.width), self.panel_b,
-                        full_end - column_begin, count, blocks.width)
-        if blocks.edge:
-            with b.when(column_end > blocks.full_columns):
-                self.pack_b(self.source("b", batch, begin, edge_column * blocks.width),
-                            panel_of(edge_column), b.constant("i64", 1), count, blocks.edge)
+        panel_of = self.pack_stripe(batch, ends, begin, count)
         self.largest_b.set(self.writer_b.found())
         self.writer_a.largest.set(0.0)
         with b.loop(0, (step.count + (BLOCK - 1)) // BLOCK, unroll=False) as k:
@@ -117,11 +106,7 @@ class Split(Packed):
                 share = Share(other, following, column - column_begin)
                 self.part_tile(following - i, present, place, (here, panel_of(column)), step,
                                small, share)
-            with b.loop(column_begin, full_end, unroll=False) as column:
-                tile(column, blocks.width)
-            if blocks.edge:
-                with b.when(column_end > blocks.full_columns):
-                    tile(edge_column, blocks.edge)
+            self.each_column(ends, tile)
 
     def first_row(self, group) -> Value:
         """The first row of a tile; the first `longer` tiles have a row more than the others."""
@@ -191,10 +176,9 @@ class Split(Packed):
 
     def products_are_small(self) -> Value:
         """Whether the packed panels' sums cannot overflow; the next rows' maximum starts anew."""
-        a, other = self.writer_a.found(), self.largest_b.get()
+        a = self.writer_a.found()
         self.writer_a.largest.set(0.0)
-        return ((a * other < 2.0 ** 126 / self.blocks.depth) & (a < 2.0 ** 126)
-                & (other < 2.0 ** 126))
+        return are_small(self.b, a, self.largest_b.get(), self.blocks.depth)
 
     def part_tile(self, rows, present, place: Place, panels, step: Step, small: Value,
                   share: Share) -> None:
@@ -203,8 +187,7 @@ class Split(Packed):
         self.multiply_tiles(rows, present, place, panels, step, share)
         with b.unless(small):
             self.multiply_vectors(rows, present, place, step.count)
-        scale = b.splat(b.select(small, b.constant("float", 2.0 ** (-2 * SCALE)),
-                                 b.constant("float", 1.0)), LANES)
+        scale = b.splat(scale_of(b, small), LANES)
         masks = [lanes_mask(b, LANES, present - v) for v in range(0, present, LANES)]
         kept, stride = self.kept(place)
 
